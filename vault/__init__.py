@@ -1,0 +1,1 @@
+"""The vault: envelope encryption, key slots, factors and signing; it knows nothing of HTTP, platforms or the gateway."""
