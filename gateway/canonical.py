@@ -1,0 +1,112 @@
+"""Canonical JSON (RFC 8785 narrowed to what both sides can agree on) and digests (pure).
+
+1. Values are objects with ASCII keys, arrays, strings, booleans, null and integers below 2^53; there are no floats.
+2. Strings hold Unicode scalar values: a lone surrogate is refused, nothing is normalised here.
+3. `encode` gives the one byte string for a value; `parse` accepts exactly the byte strings that `encode` gives.
+
+With these limits Python's own encoder yields RFC 8785 bytes several times faster than a general one; a test holds it equal
+to the `rfc8785` package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any, Final, NewType
+
+Digest = NewType("Digest", str)
+"""`sha256:` and 64 lower-case hex digits."""
+
+MAX_INTEGER: Final = 2**53 - 1
+MAX_DEPTH: Final = 64
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False)
+
+
+class NotCanonical(ValueError):
+    """The bytes or the value are not canonical JSON as this module defines it."""
+
+
+def encode(value: Any) -> bytes:
+    """Return the canonical bytes of `value`.
+
+    Raises:
+        NotCanonical: `value` holds a float, a large integer, a non-ASCII or non-string key, a lone surrogate, another type,
+            or is nested deeper than 64.
+    """
+    check(value)
+    return _encoder.encode(value).encode("utf-8")
+
+
+def encode_trusted(value: Any) -> bytes:
+    """Return the canonical bytes of a value that our own code has just built; the same bytes as `encode`, without the walk."""
+    return _encoder.encode(value).encode("utf-8")
+
+
+def check(value: Any, depth: int = 0) -> None:
+    """Raise `NotCanonical` where `value` cannot be encoded; see `encode`."""
+    kind = type(value)
+    if kind is str:
+        if not value.isascii() and _SURROGATE.search(value):
+            raise NotCanonical("lone surrogate")
+    elif kind is int:
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise NotCanonical("integer out of range")
+    elif kind is dict:
+        if depth >= MAX_DEPTH:
+            raise NotCanonical("nested too deeply")
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii():
+                raise NotCanonical("object keys are ASCII strings")
+            check(item, depth + 1)
+    elif kind is list or kind is tuple:
+        if depth >= MAX_DEPTH:
+            raise NotCanonical("nested too deeply")
+        for item in value:
+            check(item, depth + 1)
+    elif kind is not bool and value is not None:
+        raise NotCanonical(f"type {kind.__name__} has no canonical form")
+
+
+def parse(data: bytes, *, limit: int | None = None) -> Any:
+    """Return the value whose canonical bytes are exactly `data`.
+
+    Duplicate keys, floats, other spellings, white space, a byte order mark, trailing bytes: all fail, since re-encoding what
+    was read must give `data` again.
+
+    Raises:
+        NotCanonical: `data` is longer than `limit` bytes or is not canonical.
+    """
+    if limit is not None and len(data) > limit:
+        raise NotCanonical("too long")
+    try:
+        value = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise NotCanonical("not JSON in UTF-8") from error
+    if encode(value) != data:
+        raise NotCanonical("not the canonical spelling")
+    return value
+
+
+def sha256(data: bytes) -> Digest:
+    """Return the digest of `data` as `sha256:…`."""
+    return Digest("sha256:" + hashlib.sha256(data).hexdigest())
+
+
+def digest(value: Any) -> Digest:
+    """Return the digest of the canonical bytes of `value`."""
+    return sha256(encode(value))
+
+
+def parse_digest(text: object) -> Digest:
+    """Return `text` as a digest.
+
+    Raises:
+        NotCanonical: it is anything but `sha256:` and 64 lower-case hex digits.
+    """
+    if not isinstance(text, str) or not _DIGEST.fullmatch(text):
+        raise NotCanonical("not a sha256 digest")
+    return Digest(text)
