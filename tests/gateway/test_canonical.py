@@ -38,7 +38,7 @@ def test_parsing_is_the_inverse(value: Any) -> None:
     [
         b'{"a":1,"a":2}', b'{"a": 1}', b'{"b":1,"a":2}', b"1.0", b"1e0", b"-0", b"9007199254740992", b"NaN", b"Infinity",
         b'"\\u0041"', b'"\\ud800"', b"\xef\xbb\xbf{}", b"{}\n", b'"\xc0\xae"', b"", b"[" * 5000 + b"]" * 5000,
-        "{\"键\":1}".encode(), b"[" * 65 + b"]" * 65,
+        '{"键":1}'.encode(), b"[" * 65 + b"]" * 65,
     ],
 )
 def test_every_other_spelling_is_refused(data: bytes) -> None:
