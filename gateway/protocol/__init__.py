@@ -1,0 +1,1 @@
+"""What crosses the socket and fills the log: commands, entries, denials, statements, token claims (pure, versioned)."""

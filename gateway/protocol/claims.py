@@ -1,0 +1,117 @@
+"""The approval token's claims (pure): what a token says, built once and parsed strictly.
+
+The claims are canonical JSON inside a DSSE envelope of type `PAYLOAD_TYPE`, signed by the enforcer's approval key. Every claim
+is required, an unknown one fails, and a value of another type fails. docs/spec/approval-token.md is the reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway import canonical
+from gateway.canonical import NotCanonical
+from gateway.protocol.instants import Instant
+
+PAYLOAD_TYPE: Final = "application/vnd.qianfa.approval.v1+json"
+VERSION: Final = 1
+LIMIT: Final = 8 << 10
+
+CLAIMS: Final = frozenset({
+    "v", "iss", "aud", "jti", "iat", "nbf", "exp", "epoch", "operation", "channel", "credential", "publication", "submission",
+    "revision", "previous", "content", "template", "policy", "author", "approvals", "release",
+})
+APPROVAL: Final = frozenset({"person", "office", "stage", "method", "statement", "entry"})
+AUDIENCE: Final = frozenset({"deployment", "kind"})
+
+_TEXTS: Final = ("iss", "jti", "iat", "nbf", "exp", "epoch", "operation", "channel", "publication", "submission", "template",
+                 "policy", "author")
+_NUMBERS: Final = ("v", "credential", "revision")
+
+
+class ClaimsInvalid(ValueError):
+    """The signed bytes are not the claims of an approval token of version 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What one approval token permits: one operation on one channel with exactly these bytes, once, inside a window."""
+
+    deployment: str
+    kind: str
+    jti: str
+    iat: Instant
+    nbf: Instant
+    exp: Instant
+    epoch: str
+    operation: str
+    channel: str
+    credential: int
+    publication: str
+    submission: str
+    revision: int
+    previous: dict[str, str] | None
+    content: str | None
+    template: str
+    policy: str
+    author: str
+    approvals: tuple[dict[str, Any], ...]
+    release: dict[str, Any]
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical bytes that are signed."""
+        return canonical.encode({
+            "v": VERSION, "iss": self.deployment, "aud": {"deployment": self.deployment, "kind": self.kind}, "jti": self.jti,
+            "iat": self.iat, "nbf": self.nbf, "exp": self.exp, "epoch": self.epoch, "operation": self.operation,
+            "channel": self.channel, "credential": self.credential, "publication": self.publication,
+            "submission": self.submission, "revision": self.revision, "previous": self.previous, "content": self.content,
+            "template": self.template, "policy": self.policy, "author": self.author, "approvals": list(self.approvals),
+            "release": self.release,
+        })
+
+
+def parse(data: bytes) -> Claims:
+    """Return the claims whose canonical bytes are exactly `data`.
+
+    Raises:
+        ClaimsInvalid: not canonical, a claim is missing, unknown or of another type, or no approval is named.
+    """
+    try:
+        value = canonical.parse(data, limit=LIMIT)
+    except NotCanonical as error:
+        raise ClaimsInvalid("not canonical") from error
+    _check_shape(value)
+    audience = value["aud"]
+    if audience["deployment"] != value["iss"]:
+        raise ClaimsInvalid("issuer and audience differ")
+    return Claims(
+        value["iss"], audience["kind"], value["jti"], value["iat"], value["nbf"], value["exp"], value["epoch"],
+        value["operation"], value["channel"], value["credential"], value["publication"], value["submission"],
+        value["revision"], value["previous"], value["content"], value["template"], value["policy"], value["author"],
+        tuple(value["approvals"]), value["release"],
+    )
+
+
+def _check_shape(value: Any) -> None:
+    if type(value) is not dict or value.keys() != CLAIMS:
+        raise ClaimsInvalid("claims missing or unknown")
+    if value["v"] != VERSION or any(type(value[name]) is not int for name in _NUMBERS):
+        raise ClaimsInvalid("unknown version or a number of another type")
+    if any(type(value[name]) is not str for name in _TEXTS):
+        raise ClaimsInvalid("a text of another type")
+    audience, previous, content = value["aud"], value["previous"], value["content"]
+    if type(audience) is not dict or audience.keys() != AUDIENCE or any(type(item) is not str for item in audience.values()):
+        raise ClaimsInvalid("audience")
+    if previous is not None and (type(previous) is not dict or previous.keys() != {"id", "digest"}
+                                 or any(type(item) is not str for item in previous.values())):
+        raise ClaimsInvalid("previous")
+    if content is not None and type(content) is not str:
+        raise ClaimsInvalid("content")
+    approvals = value["approvals"]
+    if type(approvals) is not list:
+        raise ClaimsInvalid("approvals")
+    for approval in (*approvals, value["release"]):
+        if type(approval) is not dict or approval.keys() != APPROVAL or type(approval["entry"]) is not int:
+            raise ClaimsInvalid("approval")
+        if any(type(item) is not str for name, item in approval.items() if name != "entry"):
+            raise ClaimsInvalid("approval")
