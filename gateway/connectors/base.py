@@ -173,7 +173,7 @@ def _text(value: object) -> str:
 class ChannelFacts:
     """What rendering needs to know of a channel; every value comes from the log.
 
-    `settings` are the platform's own: `safe_domains` (comma separated) for Weibo, `site` for WordPress, `author` where one is fixed.
+    `settings` are the platform's own, listed in each connector's docstring: `safe_domains` for Weibo, `site` for WordPress …
     """
 
     channel: str

@@ -3,7 +3,8 @@
 1. No redirects: a client that follows them hands custom credential headers to the second origin.
 2. No proxy variables, no cookies, no automatic resending: commits are POST, and an idle connection is reused for 4 s only.
 3. The connected peer's address is checked: a sandbox deployment talks to loopback only, a live one never does.
-4. An error says whether a request byte may have left (`ReplyLost`) or surely did not (`NotSent`).
+4. An error says whether a request byte may have left (`ReplyLost`) or surely did not (`NotSent`), and nothing else: it
+   carries the library's error by name only, since that one's text may quote the address and so a token.
 """
 
 from __future__ import annotations
@@ -21,6 +22,13 @@ from yarl import URL
 REPLY_LIMIT: Final = 32 << 20
 
 Kind = Literal["sandbox", "live"]
+
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_COMPATIBLE: Final = ipaddress.ip_network("::/96")
+# Shared address space (RFC 6598), protocol assignments (RFC 6890) and one cloud's host channel, which counts as public space.
+_SHARED_V4: Final = tuple(map(ipaddress.ip_network, ("100.64.0.0/10", "192.0.0.0/24", "168.63.129.16/32")))
+# Local NAT64 (RFC 8215), Teredo and site-local addresses, whatever the library's tables of the day say.
+_OTHER_V6: Final = tuple(map(ipaddress.ip_network, ("64:ff9b:1::/48", "2001::/32", "fec0::/10")))
 
 
 class NotSent(Exception):
@@ -43,18 +51,22 @@ class Reply:
 def peer_allowed(address: str, kind: Kind) -> bool:
     """Return whether a deployment of `kind` may talk to the IP `address`.
 
-    Unwraps IPv4 in IPv6 (mapped, 6to4, NAT64) first; shared address space and cloud metadata are never global.
+    Unwraps IPv4 in IPv6 (mapped, compatible, 6to4, NAT64) first; shared address space and cloud metadata are never global.
     """
-    ip = ipaddress.ip_address(address.split("%", 1)[0])
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(address.split("%", 1)[0])
     if isinstance(ip, ipaddress.IPv6Address):
-        nat64 = ipaddress.ip_network("64:ff9b::/96")
-        inner = ip.ipv4_mapped or ip.sixtofour or (ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in nat64 else None)
-        if inner is not None:
-            ip = inner
+        ip = _inner(ip) or ip
     if kind == "sandbox":
         return ip.is_loopback
-    shared = ip.version == 4 and ip in ipaddress.ip_network("100.64.0.0/10")
-    return ip.is_global and not shared and not ip.is_multicast
+    refused = _SHARED_V4 if isinstance(ip, ipaddress.IPv4Address) else _OTHER_V6
+    return ip.is_global and not ip.is_multicast and not any(ip in network for network in refused)
+
+
+def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address stands for, or None."""
+    if ip in _NAT64 or (ip in _COMPATIBLE and int(ip) > 1):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour
 
 
 class _Progress:
@@ -83,7 +95,7 @@ class Transport:
         connector = aiohttp.TCPConnector(keepalive_timeout=4, limit=64, ttl_dns_cache=30, socket_factory=self._socket)
         self._session = aiohttp.ClientSession(
             connector=connector, trace_configs=[trace], cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
-            auto_decompress=True, max_line_size=16384, max_field_size=16384,
+            headers={"Accept-Encoding": "identity"}, auto_decompress=True, max_line_size=16384, max_field_size=16384,
         )
         return self
 
@@ -109,9 +121,12 @@ class Transport:
         """Send one request and return the whole answer.
 
         Raises:
+            ValueError: the method is neither GET nor POST; nothing else is offered.
             NotSent: surely no byte of the request left.
             ReplyLost: a byte may have left, and the answer is missing, cut, too long or late.
         """
+        if method not in {"GET", "POST"}:
+            raise ValueError("only GET and POST")
         if self._session is None:
             raise NotSent("transport is closed")
         progress = _Progress()
@@ -124,7 +139,8 @@ class Transport:
                 return Reply(status=response.status, headers={k.lower(): v for k, v in response.headers.items()}, body=body)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
             cause = type(error).__name__
-            raise (ReplyLost(cause) if progress.sent else NotSent(cause)) from error
+        # Raised out here: the library's error may quote the address with its token, and a chained error is printed too.
+        raise ReplyLost(cause) if progress.sent else NotSent(cause)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
