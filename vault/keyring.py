@@ -103,9 +103,9 @@ class Keyring:
 
 
 def terms_in_use(rows: Iterable[SealedRow]) -> Counter[int]:
-    """Count the envelope rows under each term; give it every row except slots and the keyring.
+    """Count the rows under each term; slots and the keyring are under none.
 
     Raises:
         Tampered: `malformed`, for a row that is no envelope.
     """
-    return Counter(EnvelopeRecord.parse(row.row).term for row in rows)
+    return Counter(EnvelopeRecord.parse(row.row).term for row in rows if row.under_term)

@@ -197,6 +197,7 @@ def verify_registration(rp: RelyingParty, response: Mapping[str, Any], *, challe
     Raises:
         PasskeyRefused: the first check that failed; `library` for those py_webauthn makes by itself.
     """
+    credential_id_of(response)
     parts = _response_parts(response, ("clientDataJSON", "attestationObject"))
     _check_client_data(parts["clientDataJSON"], rp, kind="webauthn.create", challenge=challenge)
     try:
@@ -215,7 +216,7 @@ def verify_registration(rp: RelyingParty, response: Mapping[str, Any], *, challe
         _spki(verified.credential_public_key)
     except PasskeyRefused:
         raise
-    except Exception as error:  # noqa: BLE001  # hostile CBOR makes the library raise whatever it likes; all of it is a refusal
+    except Exception as error:  # hostile CBOR makes the library raise whatever it likes; all of it is a refusal
         raise PasskeyRefused("library") from error
     return Passkey(
         credential_id=verified.credential_id,
@@ -244,6 +245,8 @@ def credential_id_of(response: Mapping[str, Any]) -> bytes:
     Raises:
         PasskeyRefused: `malformed`.
     """
+    if not isinstance(response, Mapping):
+        raise PasskeyRefused("malformed")
     raw = _unb64(response.get("rawId"), "malformed")
     if response.get("id") != response.get("rawId") or response.get("type") != "public-key":
         raise PasskeyRefused("malformed")
@@ -340,7 +343,7 @@ def _check_with_library(rp: RelyingParty, response: Mapping[str, Any], challenge
             credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,
         )
-    except Exception as error:  # noqa: BLE001  # hostile CBOR makes the library raise whatever it likes; all of it is a refusal
+    except Exception as error:  # hostile CBOR makes the library raise whatever it likes; all of it is a refusal
         raise PasskeyRefused("library") from error
 
 

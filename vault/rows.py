@@ -17,6 +17,10 @@ from vault.errors import SecretRefused, Tampered
 RESERVED: Final = "vault/"
 """Prefix of the vault's own rows: keyring, signing keys, slots. Callers can neither put nor lease below it."""
 
+KEYRING: Final = RESERVED + "keyring"
+KEY_PREFIX: Final = RESERVED + "key/"
+SLOT_PREFIX: Final = RESERVED + "slot/"
+
 MAX_VERSION: Final = 2**63 - 1
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
@@ -51,6 +55,11 @@ class SealedRow:
     def sha256(self) -> str:
         """The digest that the caller's log binds, `sha256:…`."""
         return digest(self.row)
+
+    @property
+    def under_term(self) -> bool:
+        """Whether a term wraps this row; slots and the keyring hang on the slots' secrets and the root key instead."""
+        return self.secret_id != KEYRING and not self.secret_id.startswith(SLOT_PREFIX)
 
     @property
     def key(self) -> tuple[str, int]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hmac
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -27,12 +27,9 @@ from vault.envelope import EnvelopeRecord, Random
 from vault.errors import AlreadyUnsealed, Sealed, SecretRefused, SlotRefused, Tampered
 from vault.keyring import ROOT_TERM, Keyring
 from vault.leases import LeaseInfo, Leases
-from vault.rows import RESERVED, Expected, SealedRow, check_name, check_rows, digest
+from vault.rows import KEY_PREFIX, KEYRING, RESERVED, SLOT_PREFIX, Expected, SealedRow, check_name, check_rows, digest
 from vault.secretbytes import SecretBytes
-from vault.slots import SLOT_PREFIX, Argon2Policy, SlotRecord, SlotSecret
-
-KEYRING: Final = RESERVED + "keyring"
-KEY_PREFIX: Final = RESERVED + "key/"
+from vault.slots import Argon2Policy, SlotRecord, SlotSecret
 
 
 class KeyName(StrEnum):
@@ -296,21 +293,42 @@ class Vault:
         return tuple(sorted(self._need().keyring.terms))
 
     def rewrap(self, row: SealedRow, *, expected_sha256: str) -> SealedRow | None:
-        """Move a row to the current term: the new row, or None when it is there already. Slots and keyring do not move.
+        """Move a row to the current term: the new row, or None when it is there already.
 
         Raises:
             Sealed: there is no key.
+            SecretRefused: `not_under_term`, a slot or the keyring.
             Tampered: the row is not what the log says, or is broken.
         """
         with self._lock:
             opened = self._need()
             _check_digest(row, expected_sha256)
+            if not row.under_term:
+                raise SecretRefused("not_under_term")
             record = EnvelopeRecord.parse(row.row)
             current = opened.keyring.current
             if record.term == current:
                 return None
             moved = envelope.rewrap(record, old_key=opened.keyring.key(record.term), term=current, term_key=opened.keyring.key(current))
             return replace(row, row=moved.to_bytes())
+
+    def rewrap_batch(self, rows: Iterable[SealedRow], *, expected: Expected, limit: int) -> tuple[tuple[SealedRow, SealedRow], ...]:
+        """Rewrap up to `limit` rows that are not under the current term and give (old, new) pairs; empty means all are done.
+
+        Store each batch in one transaction with the log entry that names the new digests: after a crash, call it again with
+        what is stored then.
+
+        Raises:
+            Sealed: there is no key.
+            Tampered: a row is not what the log says, or is broken.
+        """
+        moved: list[tuple[SealedRow, SealedRow]] = []
+        for row in rows:
+            if len(moved) >= limit:
+                break
+            if row.under_term and (new := self.rewrap(row, expected_sha256=expected.get(row.key, ""))) is not None:
+                moved.append((row, new))
+        return tuple(moved)
 
     def new_slot(self, secret: SlotSecret) -> SealedRow:
         """Make one more slot for the root key and give its row; it opens the vault once it is stored and in the log."""

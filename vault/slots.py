@@ -29,11 +29,10 @@ from argon2.low_level import Type, hash_secret_raw
 from vault import crockford, envelope
 from vault.envelope import Random
 from vault.errors import NotMine, SlotRefused, Tampered, WrongKey
-from vault.rows import RESERVED, SealedRow
+from vault.rows import SLOT_PREFIX, SealedRow
 from vault.secretbytes import SecretBytes
 
 FORMAT: Final = b"qianfa/slot/v1"
-SLOT_PREFIX: Final = RESERVED + "slot/"
 MIN_PASSPHRASE: Final = 12
 MAX_PASSPHRASE: Final = 1024
 KEY_FILE_LENGTH: Final = 32

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from vault.errors import Tampered
-from vault.rows import SealedRow
-from vault.slots import SLOT_PREFIX
+from vault.rows import SLOT_PREFIX, SealedRow
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS sealed (
