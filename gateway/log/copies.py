@@ -1,0 +1,161 @@
+"""The checkpoint copy: an append-only file outside the database, one line a commit.
+
+A line is canonical JSON `{"leaves":"<base64>","note":"<signed note>"}`: the note that was committed and the leaf hashes it
+added, so that what was altered in the database can be named from a record that the database does not hold.
+
+The file is only ever appended to, so it can carry the append-only attribute or stand on a medium of that kind. A line that a
+crash tore is left where it is and ended by a line feed; readers report it and go on.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from gateway import canonical
+from gateway.log.errors import LogUnavailable
+
+MAX_LINE: Final = 1 << 22
+_BLOCK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One line of the file: the signed note and the leaf hashes it added. Nothing in it is verified yet."""
+
+    note: str
+    leaves: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TornLine:
+    """A line that is not a copy: torn by a crash, or altered. `offset` is its first byte in the file."""
+
+    offset: int
+
+
+class CheckpointCopies:
+    """The file, opened for appending."""
+
+    def __init__(self, path: Path, handle: int) -> None:
+        self.path = path
+        self._handle = handle
+        self.dirty = False
+
+    @classmethod
+    def open(cls, path: Path) -> CheckpointCopies:
+        """Open the file at `path`, made if it is not there (mode 0600); a torn last line is ended.
+
+        Raises:
+            LogUnavailable: it cannot be opened or written.
+        """
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            copies = cls(path, handle)
+            length = os.fstat(handle).st_size
+            if length and os.pread(handle, 1, length - 1) != b"\n":
+                copies._write(b"\n")
+        except OSError as error:
+            raise LogUnavailable("copy_unavailable", str(error)) from error
+        return copies
+
+    def append(self, note: str, leaves: bytes = b"") -> None:
+        """Add one line; it is durable only after `sync`.
+
+        Raises:
+            LogUnavailable: it could not be written whole.
+        """
+        line = canonical.encode({"leaves": base64.b64encode(leaves).decode(), "note": note}) + b"\n"
+        try:
+            self._write(line)
+        except OSError as error:
+            raise LogUnavailable("copy_unavailable", str(error)) from error
+
+    def sync(self) -> None:
+        """Make every line so far durable.
+
+        Raises:
+            LogUnavailable: the system could not promise it.
+        """
+        try:
+            os.fdatasync(self._handle)
+        except OSError as error:
+            raise LogUnavailable("copy_unavailable", str(error)) from error
+        self.dirty = False
+
+    def newest(self) -> str | None:
+        """Return the note of the last whole line, or None; see `newest_copy`."""
+        return newest_copy(self.path)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, data: bytes) -> None:
+        self.dirty = True
+        if os.write(self._handle, data) != len(data):
+            raise OSError("short write")
+
+
+def read_copies(path: Path) -> Iterator[Copy | TornLine]:
+    """Yield every line of the file, in order.
+
+    Raises:
+        LogUnavailable: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            offset = 0
+            while line := file.readline(MAX_LINE):
+                yield _parse(line) or TornLine(offset)
+                offset += len(line)
+    except OSError as error:
+        raise LogUnavailable("copy_unreadable", str(error)) from error
+
+
+def newest_copy(path: Path) -> str | None:
+    """Return the note of the last whole line, reading from the end; None where there is none.
+
+    Raises:
+        LogUnavailable: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            window = _BLOCK
+            while True:
+                start = max(0, end - window)
+                file.seek(start)
+                lines = file.read(end - start).split(b"\n")
+                for line in reversed(lines[1:] if start else lines):
+                    if copy := _parse(line + b"\n"):
+                        return copy.note
+                if not start:
+                    return None
+                window *= 4
+    except OSError as error:
+        raise LogUnavailable("copy_unreadable", str(error)) from error
+
+
+def _parse(line: bytes) -> Copy | None:
+    try:
+        value = canonical.parse(line.removesuffix(b"\n"))
+        if not line.endswith(b"\n") or not isinstance(value, dict) or set(value) != {"leaves", "note"}:
+            return None
+        note, leaves = value["note"], value["leaves"]
+        if not isinstance(note, str) or not isinstance(leaves, str):
+            return None
+        return Copy(note, base64.b64decode(leaves, validate=True))
+    except (canonical.NotCanonical, binascii.Error, ValueError):
+        return None
