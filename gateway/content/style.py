@@ -27,8 +27,8 @@ _WORD = "[A-Za-z_\u4e00-\u9fff][A-Za-z0-9_\u4e00-\u9fff\\-]{0,40}"
 _STOP = f"{_COLOUR}(?: (?:0|{_MORE})%)?"
 _SIDE = "(?:to (?:top|bottom|left|right)(?: (?:left|right))?)"
 _MOVE = (
-    f"(?:rotate(?:x|y|z)?\\({_ANGLE}\\)|scale(?:x|y)?\\({_NUMBER}\\)|skew(?:x|y)\\({_ANGLE}\\)"
-    f"|translate(?:x|y)\\({_SIGNED}\\)|translate3d\\({_SIGNED},{_SIGNED},{_SIGNED}\\))"
+    f"(?:rotate(?:x|y|z)?\\({_ANGLE}\\)|scale(?:x|y)?\\({_NUMBER}(?:,{_NUMBER})?\\)|skew(?:x|y)\\({_ANGLE}\\)"
+    f"|translate(?:x|y)?\\({_SIGNED}(?:,{_SIGNED})?\\)|translate3d\\({_SIGNED},{_SIGNED},{_SIGNED}\\))"
 )
 _ORIGIN = f"(?:left|center|right|top|bottom|{_SIGNED})"
 
@@ -46,7 +46,7 @@ _VALUES: Final[dict[str, str]] = {
     "color": _COLOUR,
     "background-color": _COLOUR,
     "background-image": rf"(?:none|linear-gradient\((?:{_ANGLE}|{_SIDE}),{_STOP}(?:,{_STOP}){{1,9}}\))",
-    "opacity": r"(?:1|0\.(?:[1-9][0-9]?|[1-9][0-9]?[1-9]))",
+    "opacity": r"(?:1|0\.[1-9](?:[0-9]?[1-9])?)",
     "display": _any("block inline inline-block flex inline-flex table inline-table table-row table-cell grid inline-grid list-item"),
     "position": _any("static relative"),
     **dict.fromkeys(_SIDES, f"(?:auto|{_SIGNED})"),

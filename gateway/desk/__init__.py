@@ -1,0 +1,1 @@
+"""The desk: the process that talks to people and holds no key."""
