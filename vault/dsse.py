@@ -41,7 +41,7 @@ _SMALL_ORDER_Y: Final = frozenset(
     }
 )
 _KEYID = re.compile(r"[A-Za-z0-9._:@+=-]{0,128}", re.ASCII)
-_TYPE = re.compile(r"[a-z]+/[a-z0-9.+-]{1,120}", re.ASCII)
+_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+:/_-]{0,126}", re.ASCII)
 _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 

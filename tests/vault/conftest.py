@@ -133,3 +133,32 @@ def authenticator(rp: RelyingParty) -> Authenticator:
 @pytest.fixture
 def make_authenticator(rp: RelyingParty):
     return lambda **changes: Authenticator(rp, **changes)
+
+
+def nist_vectors(path: str):
+    """Yield (section headers, fields) for each case of a vector file of the `cryptography_vectors` package."""
+    from cryptography_vectors import open_vector_file
+
+    headers: dict[str, str] = {}
+    case: dict[str, str] = {}
+    with open_vector_file(path, "r") as file:
+        for line in [*file, "COUNT = end"]:
+            text = line.strip()
+            name, _, value = (part.strip() for part in text.partition("="))
+            if text.startswith("[") and text.endswith("]"):
+                inner = text[1:-1]
+                name, _, value = (part.strip() for part in inner.partition("="))
+                headers = {**headers, name: value}
+            elif name.upper() == "COUNT":
+                if case:
+                    yield headers_of_case, case
+                case, headers_of_case = {}, dict(headers)
+            elif text == "FAIL":
+                case["FAIL"] = "1"
+            elif "=" in text and not text.startswith("#"):
+                case[name] = value
+
+
+@pytest.fixture
+def vectors():
+    return lambda path: list(nist_vectors(path))
