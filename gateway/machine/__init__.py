@@ -1,0 +1,113 @@
+"""The machine: `decide(state, request, at, ids)` and `apply(state, entry)`; the regulation as pure functions.
+
+`decide` reads the state and changes nothing; `apply` takes an entry's results into the state and reads nothing else. What `decide`
+returned and the log kept, `apply` replays to the same state, on this version and every later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from gateway.machine import attempts, changes, channels, deployment, freezes, people, publications, signing, submissions
+from gateway.machine.context import Context, DecideTable, Ids
+from gateway.machine.state import State
+from gateway.protocol import instants
+from gateway.protocol.commands import Grade, Request
+from gateway.protocol.denials import Denied
+from gateway.protocol.entries import CommandRef, Draft, Entry
+from gateway.protocol.instants import Instant
+
+COMMAND_MEMORY_SECONDS: Final = 48 * 3600
+
+DECIDE: Final[DecideTable] = {
+    **deployment.DECIDE, **people.DECIDE, **changes.DECIDE, **submissions.DECIDE, **signing.DECIDE, **publications.DECIDE, **freezes.DECIDE,
+    **attempts.DECIDE,
+}
+APPLY: Final[dict[str, Callable[[State, Entry], None]]] = {
+    **deployment.APPLY, **people.APPLY, **channels.APPLY, **changes.APPLY, **submissions.APPLY, **signing.APPLY, **publications.APPLY,
+    **freezes.APPLY,
+}
+
+
+class Repeated(Exception):
+    """The command was done before: `seq` is its last entry, `object` its first entry's object."""
+
+    def __init__(self, seq: int, object_: str) -> None:
+        super().__init__(seq, object_)
+        self.seq = seq
+        self.object = object_
+
+
+def decide(state: State, request: Request, at: Instant, ids: Ids) -> list[Draft]:
+    """Return the entries this request makes, at least one.
+
+    Raises:
+        Repeated: the same command id with the same body was done within 48 hours.
+        Denied: the rules say no; nothing has changed.
+    """
+    _check_repeated(state, request.ref)
+    grade, function = DECIDE[type(request.command)]
+    system = grade is Grade.SYSTEM
+    if system != (request.grade is Grade.SYSTEM) or request.grade < grade:
+        raise Denied("grade_too_low")
+    return function(Context(state, request, at, ids))
+
+
+def _check_repeated(state: State, ref: CommandRef | None) -> None:
+    known = state.commands.get(ref.id) if ref is not None else None
+    if ref is None or known is None:
+        return
+    if known[0] != ref.body:
+        raise Denied("command_reused")
+    raise Repeated(known[1], known[2])
+
+
+def place(state: State, drafts: Sequence[Draft], at: Instant, ref: CommandRef | None) -> list[Entry]:
+    """Return the drafts as entries at the end of `state`'s log; the command stands in the first."""
+    return [
+        Entry(state.size + index, draft.type, at, draft.actor, draft.object, ref if index == 0 else None, draft.data)
+        for index, draft in enumerate(drafts)
+    ]
+
+
+def apply(state: State, entry: Entry) -> None:
+    """Take one entry into the state. Entries come in order; an unknown type stops the replay.
+
+    Raises:
+        ValueError: the entry is not the next one.
+        KeyError: its type is of a later version.
+    """
+    if entry.seq != state.size:
+        raise ValueError(f"entry {entry.seq} where {state.size} was expected")
+    APPLY[entry.type](state, entry)
+    state.size += 1
+    state.last_at = entry.at
+    ref = entry.command
+    if ref is not None:
+        _remember(state, entry, ref)
+    elif state.last_command is not None:
+        _extend(state, entry)
+
+
+def _remember(state: State, entry: Entry, ref: CommandRef) -> None:
+    state.commands[ref.id] = (ref.body, entry.seq, entry.object, entry.at)
+    state.last_command = ref.id
+    state.command_order.append((entry.at, ref.id))
+    if len(state.command_order) % 256 == 0:
+        limit = instants.plus(entry.at, -COMMAND_MEMORY_SECONDS)
+        while state.command_order and state.command_order[0][0] < limit:
+            state.commands.pop(state.command_order.popleft()[1], None)
+
+
+def _extend(state: State, entry: Entry) -> None:
+    """Entries without a command of their own belong to the command before them when they share its instant and actor."""
+    assert state.last_command is not None
+    known = state.commands.get(state.last_command)
+    if known is not None and known[3] == entry.at and known[1] == entry.seq - 1:
+        state.commands[state.last_command] = (known[0], entry.seq, known[2], known[3])
+    else:
+        state.last_command = None
+
+
+__all__ = ["APPLY", "DECIDE", "Context", "Ids", "Repeated", "State", "apply", "decide", "place"]

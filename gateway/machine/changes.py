@@ -1,0 +1,363 @@
+"""Dual control: changes of people, policy, channels, credentials, thaws and settlements take two different people (pure).
+
+`CHECKS` says for each kind of change whether it holds now and who may propose or confirm it. A proposal is checked when it is made and
+again when it is confirmed; changes of one list see the ones before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway import canonical
+from gateway.canonical import Digest
+from gateway.machine.channels import FILINGS, LEVELS
+from gateway.machine.context import ApplyTable, Context, DecideTable, check_proof, proof_data
+from gateway.machine.freezes import may_freeze
+from gateway.machine.people import count_proof
+from gateway.machine.state import GOVERNORS, Office, Proposal, PublicationState, State
+from gateway.protocol import instants
+from gateway.protocol.commands import Change, Confirm, Decline, Grade, Propose
+from gateway.protocol.denials import Denied
+from gateway.protocol.entries import Draft, Entry, EntryType
+from gateway.protocol.statements import PROPOSAL_LABEL, list_digest
+
+LIMIT: Final = 200
+SWITCHES: Final = {"totp_release": frozenset({"on", "off"})}
+"""Policy switches and their values; `totp_release` on lets codes alone release in a live deployment."""
+
+PLATFORMS: Final = frozenset({"wechat", "weibo", "wordpress", "bench"})
+UNIT_KINDS: Final = frozenset({"subsidiary", "department"})
+
+
+@dataclass(slots=True)
+class Overlay:
+    """What the earlier changes of the same list will have added."""
+
+    context: Context
+    units: set[str] = field(default_factory=set)
+    people: set[str] = field(default_factory=set)
+    channels: set[str] = field(default_factory=set)
+
+    def unit(self, identifier: object) -> bool:
+        """Return whether the unit will exist."""
+        return identifier in self.context.state.units or identifier in self.units
+
+    def person(self, identifier: object) -> bool:
+        """Return whether the person will exist."""
+        return identifier in self.context.state.people or identifier in self.people
+
+    def channel(self, identifier: object) -> bool:
+        """Return whether the channel will exist."""
+        return identifier in self.context.state.channels or identifier in self.channels
+
+
+def changes_digest(changes: tuple[Change, ...] | list[Change]) -> Digest:
+    """Return the digest of a change list, which both people's proofs cover."""
+    return canonical.digest([{"type": change.type, "object": change.object, "data": change.data} for change in changes])
+
+
+def _bad(detail: str) -> Denied:
+    return Denied("change_invalid", detail=detail)
+
+
+def _need(data: dict[str, Any], *, texts: str = "", optional: str = "") -> None:
+    wanted = texts.split()
+    allowed = {*wanted, *optional.split()}
+    if not set(wanted) <= set(data) <= allowed or not all(isinstance(data[name], str) and data[name] for name in wanted):
+        raise _bad("fields")
+
+
+def _unit_added(overlay: Overlay, change: Change) -> None:
+    data = change.data
+    _need(data, texts="name parent kind")
+    if overlay.unit(change.object) or not overlay.unit(data["parent"]) or data["kind"] not in UNIT_KINDS:
+        raise _bad("unit")
+    overlay.units.add(change.object)
+
+
+def _person_added(overlay: Overlay, change: Change) -> None:
+    data = change.data
+    _need(data, texts="name unit", optional="details")
+    details = data.get("details")
+    if not overlay.unit(data["unit"]) or not isinstance(details, dict) or not all(isinstance(v, str) for v in details.values()):
+        raise _bad("person")
+    overlay.people.add(change.object)
+
+
+def _person_known(overlay: Overlay, change: Change) -> None:
+    if change.object not in overlay.context.state.people or set(change.data) - {"cause"}:
+        raise _bad("person")
+
+
+def _appointment_made(overlay: Overlay, change: Change) -> None:
+    data = change.data
+    _need(data, texts="person office scope start", optional="end")
+    office, end = data["office"], data.get("end")
+    if change.object in overlay.context.state.appointments or office not in set(Office) or not overlay.person(data["person"]):
+        raise _bad("appointment")
+    by_channel = office in {Office.OPERATOR, Office.CUSTODIAN}
+    if not (overlay.channel(data["scope"]) if by_channel else overlay.unit(data["scope"])):
+        raise _bad("scope")
+    try:
+        start = instants.parse(data["start"])
+        if end is not None and instants.parse(end) <= start:
+            raise _bad("period")
+    except ValueError as error:
+        raise _bad("period") from error
+
+
+def _appointment_ended(overlay: Overlay, change: Change) -> None:
+    known = overlay.context.state.appointments.get(change.object)
+    _need(change.data, texts="end")
+    try:
+        end = instants.parse(change.data["end"])
+    except ValueError as error:
+        raise _bad("period") from error
+    if known is None or end > known.end:
+        raise _bad("appointment")
+
+
+def _enrolment_opened(overlay: Overlay, change: Change) -> None:
+    _need(change.data, texts="code until")
+    canonical_digest(change.data["code"])
+    if not overlay.person(change.object):
+        raise _bad("person")
+
+
+def _factor_revoked(overlay: Overlay, change: Change) -> None:
+    _need(change.data, texts="factor")
+    if change.data["factor"] != "all" or change.object not in overlay.context.state.people:
+        raise _bad("factor")
+
+
+def _channel_added(overlay: Overlay, change: Change) -> None:
+    data = change.data
+    _need(data, texts="platform account name unit level filing filing_number", optional="settings custodians")
+    if overlay.channel(change.object) or data["platform"] not in PLATFORMS or data["level"] not in LEVELS:
+        raise _bad("channel")
+    taken = any(c.platform == data["platform"] and c.account == data["account"] for c in overlay.context.state.channels.values())
+    if taken or data["filing"] not in FILINGS or not overlay.unit(data["unit"]):
+        raise _bad("channel")
+    _check_settings(overlay, data)
+    overlay.channels.add(change.object)
+
+
+def _check_settings(overlay: Overlay, data: dict[str, Any]) -> None:
+    settings, custodians = data.get("settings", {}), data.get("custodians", [])
+    if not isinstance(settings, dict) or not all(isinstance(v, str) for v in settings.values()):
+        raise _bad("settings")
+    if not isinstance(custodians, list) or len(set(custodians)) != len(custodians) or not all(map(overlay.person, custodians)):
+        raise _bad("custodians")
+
+
+def _channel_changed(overlay: Overlay, change: Change) -> None:
+    data = change.data
+    if change.object not in overlay.context.state.channels or not data:
+        raise _bad("channel")
+    if not set(data) <= {"filing", "filing_number", "settings", "custodians", "name"} or data.get("filing", "filed") not in FILINGS:
+        raise _bad("channel")
+    _check_settings(overlay, data)
+
+
+def _credential_stored(overlay: Overlay, change: Change) -> None:
+    data = change.data
+    if set(data) != {"version", "secret", "sha256"}:
+        raise _bad("credential")
+    channel = overlay.context.state.channels.get(change.object)
+    if channel is None or data["version"] != channel.credential_version + 1:
+        raise _bad("credential version")
+    canonical_digest(data["sha256"])
+
+
+def _credential_retired(overlay: Overlay, change: Change) -> None:
+    channel = overlay.context.state.channels.get(change.object)
+    if channel is None or channel.credential is None or change.data != {"version": channel.credential.version}:
+        raise _bad("credential")
+
+
+def _policy_set(_overlay: Overlay, change: Change) -> None:
+    if set(change.data) != {"value"} or change.data["value"] not in SWITCHES.get(change.object, frozenset()):
+        raise _bad("switch")
+
+
+def _freeze_lifted(overlay: Overlay, change: Change) -> None:
+    if change.object not in overlay.context.state.freezes or change.data:
+        raise _bad("freeze")
+
+
+def _settled(overlay: Overlay, change: Change) -> None:
+    publication = overlay.context.state.publications.get(change.object)
+    if publication is None or publication.state is not PublicationState.UNKNOWN:
+        raise _bad("publication")
+    if change.type == EntryType.PUBLICATION_ABSENT:
+        _need(change.data, texts="how")
+    elif change.type == EntryType.PUBLICATION_LIVE:
+        _need(change.data, texts="id url")
+    else:
+        _need(change.data, texts="id")
+
+
+def canonical_digest(value: object) -> None:
+    """Raise `change_invalid` where `value` is no digest."""
+    try:
+        canonical.parse_digest(value)
+    except canonical.NotCanonical as error:
+        raise _bad("digest") from error
+
+
+CHECKS: Final[dict[str, Callable[[Overlay, Change], None]]] = {
+    EntryType.UNIT_ADDED: _unit_added,
+    EntryType.PERSON_ADDED: _person_added,
+    EntryType.PERSON_SUSPENDED: _person_known,
+    EntryType.PERSON_RESTORED: _person_known,
+    EntryType.APPOINTMENT_MADE: _appointment_made,
+    EntryType.APPOINTMENT_ENDED: _appointment_ended,
+    EntryType.ENROLMENT_OPENED: _enrolment_opened,
+    EntryType.FACTOR_REVOKED: _factor_revoked,
+    EntryType.CHANNEL_ADDED: _channel_added,
+    EntryType.CHANNEL_CHANGED: _channel_changed,
+    EntryType.CREDENTIAL_STORED: _credential_stored,
+    EntryType.CREDENTIAL_RETIRED: _credential_retired,
+    EntryType.POLICY_SET: _policy_set,
+    EntryType.FREEZE_LIFTED: _freeze_lifted,
+    EntryType.PUBLICATION_LIVE: _settled,
+    EntryType.PUBLICATION_GONE: _settled,
+    EntryType.PUBLICATION_ABSENT: _settled,
+}
+
+SETTLEMENTS: Final = frozenset({EntryType.PUBLICATION_LIVE, EntryType.PUBLICATION_GONE, EntryType.PUBLICATION_ABSENT})
+CREDENTIALS: Final = frozenset({EntryType.CREDENTIAL_STORED, EntryType.CREDENTIAL_RETIRED})
+ABOUT_A_PERSON: Final = frozenset({
+    EntryType.FACTOR_REVOKED, EntryType.ENROLMENT_OPENED, EntryType.PERSON_SUSPENDED, EntryType.PERSON_RESTORED,
+})
+
+
+def may_act(context: Context, change: Change) -> bool:
+    """Return whether the acting person may be one of the two for this change."""
+    state, actor = context.state, context.actor
+    held = state.offices_of(actor, context.at)
+    governor = any(office.office in GOVERNORS for office in held)
+    if change.type in ABOUT_A_PERSON and change.object == actor:
+        return False  # nobody resets, suspends or restores themselves
+    if change.type in CREDENTIALS:
+        channel = state.channels.get(change.object)
+        return governor or (channel is not None and actor in channel.custodians)
+    if change.type == EntryType.FREEZE_LIFTED:
+        frozen = state.freezes.get(change.object)
+        return frozen is not None and frozen.by != actor and (governor or may_freeze(context, frozen.scope, frozen.target))
+    if change.type in SETTLEMENTS:
+        return governor or any(office.office == Office.BRAND_PR for office in held)
+    return governor
+
+
+def check_changes(context: Context, changes: tuple[Change, ...]) -> None:
+    """Raise where a change does not hold now, is of a kind that is not done this way, or is not the acting person's to make."""
+    if not changes or len(changes) > LIMIT:
+        raise Denied("invalid", detail="changes")
+    overlay = Overlay(context)
+    for change in changes:
+        check = CHECKS.get(change.type)
+        if check is None:
+            raise _bad(change.type)
+        check(overlay, change)
+        if not may_act(context, change):
+            raise Denied("not_governor", detail=change.type, ask=governors(context))
+
+
+def governors(context: Context) -> tuple[str, ...]:
+    """Return the people who may make and confirm changes now, without the acting person."""
+    state = context.state
+    found = (p for office in sorted(GOVERNORS) for p in state.holders(office, state.group, context.at) if p != context.actor)
+    return tuple(dict.fromkeys(found))
+
+
+def propose(context: Context) -> list[Draft]:
+    """The first of two people: check the changes and keep them."""
+    command: Propose = context.request.command
+    digest = changes_digest(command.changes)
+    check_proof(context, command.proof, list_digest(PROPOSAL_LABEL, [(digest, "propose")]))
+    check_changes(context, command.changes)
+    if command.until <= context.at:
+        raise Denied("invalid", detail="until")
+    changes = [{"type": change.type, "object": change.object, "data": change.data} for change in command.changes]
+    return [context.draft(
+        EntryType.PROPOSAL_MADE, context.ids.new("pro"), changes=changes, digest=digest, reason=command.reason, until=command.until,
+        proof=proof_data(command.proof),
+    )]
+
+
+def confirm(context: Context) -> list[Draft]:
+    """The second of two people: check again, and make the changes."""
+    command: Confirm = context.request.command
+    proposal = context.state.proposals.get(command.proposal)
+    if proposal is None or context.at >= proposal.until:
+        raise Denied("proposal_gone")
+    if command.digest != proposal.digest:
+        raise Denied("proof_mismatch")
+    check_proof(context, command.proof, list_digest(PROPOSAL_LABEL, [(command.digest, "confirm")]))
+    if proposal.by == context.actor:
+        raise Denied("two_people_needed", ask=governors(context))
+    changes = tuple(Change(**change) for change in proposal.changes)
+    check_changes(context, changes)
+    drafts = [context.draft(EntryType.PROPOSAL_CONFIRMED, proposal.id, by=proposal.by, proof=proof_data(command.proof))]
+    return drafts + [context.draft(EntryType(change.type), change.object, **_full(change)) for change in changes]
+
+
+def _full(change: Change) -> dict[str, Any]:
+    """Return a change's data with every optional field written out, as `apply` reads it."""
+    defaults: dict[str, dict[str, Any]] = {
+        EntryType.PERSON_ADDED: {"details": {}}, EntryType.APPOINTMENT_MADE: {"end": None},
+        EntryType.CHANNEL_ADDED: {"settings": {}, "custodians": []},
+    }
+    settled = {"settled": True} if change.type in SETTLEMENTS else {}
+    return {**defaults.get(change.type, {}), **change.data, **settled}
+
+
+def decline(context: Context) -> list[Draft]:
+    """Drop a proposal."""
+    command: Decline = context.request.command
+    proposal = context.state.proposals.get(command.proposal)
+    if proposal is None:
+        raise Denied("proposal_gone")
+    context.person()
+    if proposal.by != context.actor and not all(may_act(context, Change(**change)) for change in proposal.changes):
+        raise Denied("not_governor", ask=governors(context))
+    return [context.draft(EntryType.PROPOSAL_DECLINED, proposal.id)]
+
+
+DECIDE: DecideTable = {Propose: (Grade.PROOF, propose), Confirm: (Grade.PROOF, confirm), Decline: (Grade.COUNTER, decline)}
+
+
+def apply_made(state: State, entry: Entry) -> None:
+    """Keep a proposal until it is confirmed or dropped."""
+    data = entry.data
+    state.proposals[entry.object] = Proposal(
+        entry.object, entry.actor, data["changes"], data["digest"], data["reason"], data["until"], entry.seq, entry.at,
+    )
+    count_proof(state, entry.actor, data["proof"])
+
+
+def apply_confirmed(state: State, entry: Entry) -> None:
+    """The proposal is done; its changes follow as entries of their own."""
+    state.proposals.pop(entry.object, None)
+    count_proof(state, entry.actor, entry.data["proof"])
+
+
+def apply_declined(state: State, entry: Entry) -> None:
+    """The proposal is dropped."""
+    state.proposals.pop(entry.object, None)
+
+
+def apply_switch(state: State, entry: Entry) -> None:
+    """Set a policy switch."""
+    state.switches[entry.object] = entry.data["value"]
+
+
+APPLY: ApplyTable = {
+    EntryType.PROPOSAL_MADE: apply_made,
+    EntryType.PROPOSAL_CONFIRMED: apply_confirmed,
+    EntryType.PROPOSAL_DECLINED: apply_declined,
+    EntryType.POLICY_SET: apply_switch,
+}

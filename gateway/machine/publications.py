@@ -1,0 +1,438 @@
+"""Publications: from a minted token to its end; what the gate asks at steps 4, 5, 6, 8 and 9 (pure)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gateway.machine import signing
+from gateway.machine.context import ApplyTable, Context, DecideTable, check_proof, proof_data
+from gateway.machine.freezes import frozen_by
+from gateway.machine.policy import DAILY_LIMITS
+from gateway.machine.policy import digest as policy_digest
+from gateway.machine.state import (
+    OPEN_PUBLICATION,
+    STOPPABLE,
+    Channel,
+    Office,
+    Publication,
+    PublicationState,
+    State,
+    Submission,
+    SubmissionState,
+    TargetState,
+)
+from gateway.machine.submissions import check_previous, settle
+from gateway.protocol import instants
+from gateway.protocol.claims import Claims
+from gateway.protocol.commands import (
+    Abandon,
+    Dispatch,
+    EmergencyWithdraw,
+    Grade,
+    Miss,
+    RecordDrift,
+    RecordHandle,
+    RecordOutcome,
+    RecordPrepared,
+    Spend,
+    Stop,
+)
+from gateway.protocol.denials import Denied
+from gateway.protocol.entries import Draft, Entry, EntryType
+from gateway.protocol.statements import EMERGENCY_LABEL, list_digest
+
+NOT_AFTER_SECONDS: Final = 30
+MISSED_SECONDS: Final = 15 * 60
+_AFTER_DISPATCH: Final = frozenset({PublicationState.DISPATCHED, PublicationState.PENDING, PublicationState.UNKNOWN})
+_OUTCOMES: Final = {
+    "live": EntryType.PUBLICATION_LIVE, "gone": EntryType.PUBLICATION_GONE, "pending": EntryType.PUBLICATION_PENDING,
+    "rejected": EntryType.PUBLICATION_REJECTED, "unknown": EntryType.PUBLICATION_UNKNOWN, "absent": EntryType.PUBLICATION_ABSENT,
+}
+
+
+def find(state: State, identifier: str) -> Publication:
+    """Return a publication.
+
+    Raises:
+        Denied: there is none.
+    """
+    publication = state.publications.get(identifier)
+    if publication is None:
+        raise Denied("not_found", detail="publication")
+    return publication
+
+
+def spend(context: Context) -> list[Draft]:
+    """Gate step 4: the token's scope equals the state's record, and everything that could forbid the send is asked."""
+    command: Spend = context.request.command
+    publication = find(context.state, command.publication)
+    if command.jti in context.state.spent:
+        raise Denied("token_spent", detail=publication.id)
+    recorded = (
+        publication.jti, publication.epoch, publication.operation, publication.channel, publication.credential, publication.content,
+        publication.template, publication.previous,
+    )
+    asked = (command.jti, command.epoch, command.operation, command.channel, command.credential_version, command.content,
+             command.template, command.previous)
+    if recorded != asked or publication.epoch != context.state.epoch:
+        raise Denied("scope_mismatch", detail=publication.id)
+    if publication.state is PublicationState.STOPPED:
+        raise Denied("stopped")
+    if publication.state is not PublicationState.HELD:
+        raise Denied("wrong_state", detail=publication.state.value)
+    if context.at < publication.not_before:
+        raise Denied("hold_running")
+    check_may_send(context, publication, command.credential_version)
+    return [Draft(EntryType.PUBLICATION_INTENDED, publication.id, {"jti": publication.jti, "credential": command.credential_version})]
+
+
+def dispatch(context: Context) -> list[Draft]:
+    """Gate step 6: the same questions again; the answer is the only licence to send, and it ends 30 s later."""
+    command: Dispatch = context.request.command
+    publication = find(context.state, command.publication)
+    if publication.state is PublicationState.STOPPED:
+        raise Denied("stopped")
+    if publication.state not in {PublicationState.INTENDED, PublicationState.PREPARED}:
+        raise Denied("wrong_state", detail=publication.state.value)
+    if publication.epoch != context.state.epoch:
+        raise Denied("scope_mismatch", detail="epoch")
+    check_may_send(context, publication, command.credential_version)
+    not_after = instants.plus(context.at, NOT_AFTER_SECONDS)
+    return [Draft(EntryType.PUBLICATION_DISPATCHED, publication.id, {"not_after": not_after, "day": instants.office_day(context.at)})]
+
+
+def check_may_send(context: Context, publication: Publication, credential_version: int) -> None:
+    """Ask everything that may have changed since release; unknown or missing means no.
+
+    Raises:
+        Denied: the first reason found.
+    """
+    state = context.state
+    submission = state.submissions.get(publication.submission)
+    channel = state.channels.get(publication.channel)
+    if submission is None or channel is None:
+        raise Denied("route_incomplete", detail="submission or channel")
+    if context.at >= publication.window_to:
+        raise Denied("window_over")
+    if channel.filing != "filed":
+        raise Denied("channel_unfiled", detail=channel.id)
+    if channel.credential is None:
+        raise Denied("credential_missing", detail=channel.id, ask=channel.custodians)
+    if channel.credential.version != credential_version or credential_version != publication.credential:
+        raise Denied("credential_changed", detail=channel.id)
+    frozen = frozen_by(state, submission, publication)
+    if frozen is not None:
+        raise Denied("frozen", detail=frozen.id, ask=(frozen.by,))
+    _check_signers(state, submission, publication)
+    if not publication.emergency:
+        signing.check_route(state, submission, {s.stage for s in submission.signatures})
+    if publication.previous is not None:
+        check_previous(state, publication.channel, publication.previous)
+    _check_quota(channel, publication, context.at)
+
+
+def _check_signers(state: State, submission: Submission, publication: Publication) -> None:
+    """Every stage is signed by someone not suspended, and the signers differ where the route says so."""
+    approvers = [s.person for s in submission.signatures if s.verdict == "approve"]
+    release = [s for s in submission.signatures if s.verdict == "release"]
+    if not release or (not approvers and not publication.emergency):
+        raise Denied("route_incomplete", detail="signatures")
+    if any(state.people[s.person].suspended for s in submission.signatures) or state.people[submission.author].suspended:
+        raise Denied("person_suspended")
+    if not publication.emergency and (submission.author in approvers or len(set(approvers)) != len(approvers)):
+        raise Denied("author_approves")
+
+
+def _check_quota(channel: Channel, publication: Publication, at: instants.Instant) -> None:
+    if publication.operation == "withdraw":
+        return
+    limit = daily_limit(channel)
+    if channel.sent.get(instants.office_day(at), 0) >= limit:
+        raise Denied("quota_exhausted", detail=str(limit))
+
+
+def daily_limit(channel: Channel) -> int:
+    """Return how many sends a day this channel allows; its settings may lower or raise the platform's figure."""
+    text = channel.settings.get("daily_limit", "")
+    return int(text) if text.isascii() and text.isdigit() else DAILY_LIMITS.get(channel.platform, 0)
+
+
+def record_handle(context: Context) -> list[Draft]:
+    """Gate step 5: something now exists on the platform."""
+    command: RecordHandle = context.request.command
+    publication = find(context.state, command.publication)
+    if publication.state not in {PublicationState.INTENDED, PublicationState.PREPARED}:
+        raise Denied("stopped" if publication.state is PublicationState.STOPPED else "wrong_state", detail=publication.state.value)
+    return [Draft(EntryType.PUBLICATION_HANDLE, publication.id, {"name": command.name, "value": command.value})]
+
+
+def record_prepared(context: Context) -> list[Draft]:
+    """Gate step 5 done."""
+    command: RecordPrepared = context.request.command
+    publication = find(context.state, command.publication)
+    if publication.state not in {PublicationState.INTENDED, PublicationState.PREPARED}:
+        raise Denied("stopped" if publication.state is PublicationState.STOPPED else "wrong_state", detail=publication.state.value)
+    return [Draft(EntryType.PUBLICATION_PREPARED, publication.id, {"filled": command.filled, "snapshot": command.snapshot})]
+
+
+def record_outcome(context: Context) -> list[Draft]:
+    """Gate steps 8 and 9: what became of it; a second end is refused."""
+    command: RecordOutcome = context.request.command
+    publication = find(context.state, command.publication)
+    if publication.state not in _AFTER_DISPATCH:
+        raise Denied("wrong_state", detail=publication.state.value)
+    if command.outcome == "absent" and publication.state is not PublicationState.UNKNOWN:
+        raise Denied("wrong_state", detail="only an unknown is settled as absent")
+    return [Draft(_OUTCOMES[command.outcome], publication.id, {**command.data, "settled": False})]
+
+
+def abandon(context: Context) -> list[Draft]:
+    """An intent, or a release whose window is over, ends without a send."""
+    command: Abandon = context.request.command
+    publication = find(context.state, command.publication)
+    if publication.state not in STOPPABLE:
+        raise Denied("wrong_state", detail=publication.state.value)
+    return [Draft(EntryType.PUBLICATION_ABANDONED, publication.id, {"cause": command.cause})]
+
+
+def miss(context: Context) -> list[Draft]:
+    """A fixed time was missed by more than 15 minutes: a person decides."""
+    command: Miss = context.request.command
+    publication = find(context.state, command.publication)
+    late = instants.seconds_between(publication.not_before, context.at)
+    if publication.state is not PublicationState.HELD or not publication.fixed or late <= MISSED_SECONDS:
+        raise Denied("wrong_state", detail=publication.state.value)
+    return [Draft(EntryType.PUBLICATION_MISSED, publication.id, {"due": publication.not_before})]
+
+
+def record_drift(context: Context) -> list[Draft]:
+    """The platform shows something else than was approved (article 19)."""
+    command: RecordDrift = context.request.command
+    publication = find(context.state, command.publication)
+    if publication.state is not PublicationState.LIVE:
+        raise Denied("wrong_state", detail=publication.state.value)
+    return [Draft(EntryType.PUBLICATION_DRIFTED, publication.id, {"observed": command.observed})]
+
+
+def stop(context: Context) -> list[Draft]:
+    """Anyone who wrote, signed or governs it stops a release before it is dispatched; no proof, stopping is easier than sending."""
+    command: Stop = context.request.command
+    publication = find(context.state, command.publication)
+    context.person()
+    submission = context.state.submissions.get(publication.submission)
+    signers = {s.person for s in submission.signatures} | {submission.author} if submission else set()
+    anywhere = {Office.BRAND_PR, Office.BRAND_PR_HEAD, Office.LEADER, Office.FOUNDER}
+    if context.actor not in signers and not any(o.office in anywhere for o in context.state.offices_of(context.actor, context.at)):
+        raise Denied("no_office", detail="stop", rule="R8", ask=tuple(sorted(signers)))
+    if publication.state not in STOPPABLE:
+        raise Denied("already_sending" if publication.state in _AFTER_DISPATCH else "wrong_state", detail=publication.state.value)
+    return [context.draft(EntryType.PUBLICATION_STOPPED, publication.id, was=publication.state.value)]
+
+
+def emergency_withdraw(context: Context) -> list[Draft]:
+    """One brand & PR head takes something down at once: a submission, its release and its token in one act."""
+    command: EmergencyWithdraw = context.request.command
+    state = context.state
+    live = find(state, command.publication)
+    check_proof(context, command.proof, list_digest(EMERGENCY_LABEL, [(command.template, command.publication)]))
+    if not any(o.office == Office.BRAND_PR_HEAD for o in state.offices_of(context.actor, context.at)):
+        raise Denied("not_brand_head", ask=tuple(state.holders(Office.BRAND_PR_HEAD, state.group, context.at)))
+    channel = state.channels[live.channel]
+    check_previous(state, live.channel, live.id)
+    if channel.credential is None:
+        raise Denied("credential_missing", detail=channel.id, ask=channel.custodians)
+    if any(p.previous == live.id and p.state in OPEN_PUBLICATION for p in _open(state)):
+        raise Denied("wrong_state", detail="a withdrawal is already under way")
+    return _emergency_drafts(context, command, live, channel)
+
+
+def _open(state: State) -> list[Publication]:
+    return [state.publications[identifier] for identifier in state.active]
+
+
+def _emergency_drafts(context: Context, command: EmergencyWithdraw, live: Publication, channel: Channel) -> list[Draft]:
+    state, person = context.state, context.person()
+    assert channel.credential is not None
+    submission, publication, jti = context.ids.new("sub"), context.ids.new("pub"), context.ids.new("tok")
+    year = instants.office_day(context.at)[:4]
+    statement = list_digest(EMERGENCY_LABEL, [(command.template, command.publication)])
+    stage = f"release:{Office.BRAND_PR_HEAD}:{state.group}"
+    facts = {"category": "other", "sensitive": False, "executives": False, "external_quote": False, "ai_generated": False,
+             "reprinted_pictures": False, "found": []}
+    release = {"person": person.id, "office": Office.BRAND_PR_HEAD.value, "stage": stage, "method": command.proof.method,
+               "statement": statement, "entry": state.size + 2}
+    claims = Claims(
+        state.deployment, state.kind, jti, context.at, context.at, command.window_to, state.epoch, "withdraw", channel.id,
+        channel.credential.version, publication, submission, 1, {"id": live.remote_id, "digest": live.template}, None, command.template,
+        policy_digest(), person.id, (), release,
+    )
+    return [
+        context.draft(
+            EntryType.SUBMISSION_MADE, submission, number=f"签-{year}-{state.numbers.get(year, 0) + 1:04d}", revision=1,
+            draft=live.submission, unit=person.unit, content=None,
+            targets=[{"channel": channel.id, "operation": "withdraw", "template": command.template, "previous": live.id}], facts=facts,
+            findings={"block": 0, "confirm": 0, "hint": 0, "blob": command.reason},
+            stages=[{"id": stage, "kind": "release", "offices": [[Office.BRAND_PR_HEAD.value, state.group]], "rule": "R19",
+                     "channels": [channel.id], "apart": False}],
+            rules=["R19"], route=statement, policy=policy_digest(), window_to=command.window_to, scheduled=None, source="desk",
+            message=command.reason, emergency=True,
+        ),
+        context.draft(EntryType.SIGNING_MADE, context.ids.new("sig"), proof=proof_data(command.proof),
+                      items=[[command.template, command.publication]], dropped=[]),
+        context.draft(EntryType.DECISION_MADE, submission, revision=1, stage=stage, verdict="release",
+                      office=Office.BRAND_PR_HEAD.value, method=command.proof.method, statement=statement, salt="", signing="",
+                      comment=command.reason),
+        context.draft(
+            EntryType.TOKEN_MINTED, publication, submission=submission, revision=1, channel=channel.id, operation="withdraw", content=None,
+            template=command.template, previous=live.id, jti=jti, token=context.ids.token(claims.to_bytes()),
+            credential=channel.credential.version, hold_until=context.at, not_before=context.at, window_to=command.window_to,
+            fixed=False, emergency=True, rip=None,
+        ),
+    ]
+
+
+DECIDE: DecideTable = {
+    Spend: (Grade.SYSTEM, spend),
+    Dispatch: (Grade.SYSTEM, dispatch),
+    RecordHandle: (Grade.SYSTEM, record_handle),
+    RecordPrepared: (Grade.SYSTEM, record_prepared),
+    RecordOutcome: (Grade.SYSTEM, record_outcome),
+    Abandon: (Grade.SYSTEM, abandon),
+    Miss: (Grade.SYSTEM, miss),
+    RecordDrift: (Grade.SYSTEM, record_drift),
+    Stop: (Grade.COUNTER, stop),
+    EmergencyWithdraw: (Grade.PROOF, emergency_withdraw),
+}
+
+
+def apply_minted(state: State, entry: Entry) -> None:
+    """A token exists: its publication is held until hold and schedule are over."""
+    data = entry.data
+    publication = Publication(
+        id=entry.object, submission=data["submission"], revision=data["revision"], channel=data["channel"], operation=data["operation"],
+        content=data["content"], template=data["template"], previous=data["previous"], jti=data["jti"], token=data["token"],
+        credential=data["credential"], state=PublicationState.HELD, hold_until=data["hold_until"], not_before=data["not_before"],
+        window_to=data["window_to"], fixed=data["fixed"], epoch=state.epoch, released_at=entry.at, emergency=data["emergency"],
+        rip=data["rip"], seq=entry.seq,
+    )
+    state.publications[publication.id] = publication
+    state.active.add(publication.id)
+    submission = state.submissions[publication.submission]
+    target: TargetState = submission.target(publication.channel)
+    target.publication = publication.id
+    submission.state = SubmissionState.RELEASED
+    settle(state, submission)
+
+
+def _move(state: State, entry: Entry, new: PublicationState) -> Publication:
+    publication = state.publications[entry.object]
+    publication.state, publication.seq = new, entry.seq
+    if new in OPEN_PUBLICATION:
+        state.active.add(publication.id)
+    else:
+        state.active.discard(publication.id)
+        submission = state.submissions.get(publication.submission)
+        if submission is not None:
+            settle(state, submission)
+    return publication
+
+
+def apply_intended(state: State, entry: Entry) -> None:
+    """Spend the token."""
+    publication = _move(state, entry, PublicationState.INTENDED)
+    publication.intended_at = entry.at
+    state.spent.add(publication.jti)
+
+
+def apply_handle(state: State, entry: Entry) -> None:
+    """Remember what exists on the platform."""
+    publication = state.publications[entry.object]
+    publication.handles[entry.data["name"]] = entry.data["value"]
+    publication.seq = entry.seq
+
+
+def apply_prepared(state: State, entry: Entry) -> None:
+    """Remember filled and read-back digests."""
+    publication = _move(state, entry, PublicationState.PREPARED)
+    publication.filled, publication.snapshot = entry.data["filled"], entry.data["snapshot"]
+
+
+def apply_dispatched(state: State, entry: Entry) -> None:
+    """Give the licence to send and take the quota."""
+    publication = _move(state, entry, PublicationState.DISPATCHED)
+    publication.dispatched_at, publication.dispatch_seq = entry.at, entry.seq
+    if publication.operation != "withdraw":
+        sent = state.channels[publication.channel].sent
+        day = entry.data["day"]
+        count = sent.get(day, 0)
+        if count == 0:
+            sent.clear()
+        sent[day] = count + 1
+
+
+def apply_live(state: State, entry: Entry) -> None:
+    """It is public; an edit takes the place of what was live before."""
+    data = entry.data
+    publication = state.publications[entry.object]
+    publication.remote_id, publication.url = data["id"], data["url"]
+    publication.drift = "" if data.get("matches", True) else "differs"
+    _move(state, entry, PublicationState.LIVE)
+    if publication.previous is not None:
+        state.publications[publication.previous].state = PublicationState.REPLACED
+
+
+def apply_gone(state: State, entry: Entry) -> None:
+    """A withdrawal took effect."""
+    publication = _move(state, entry, PublicationState.GONE)
+    publication.remote_id = entry.data["id"]
+    if publication.previous is not None:
+        state.publications[publication.previous].state = PublicationState.WITHDRAWN
+
+
+def apply_pending(state: State, entry: Entry) -> None:
+    """The platform took the task."""
+    publication = state.publications[entry.object]
+    publication.pending_handle, publication.pending_since = entry.data["handle"], entry.at
+    _move(state, entry, PublicationState.PENDING)
+
+
+def become_unknown(publication: Publication, entry: Entry, cause: str) -> None:
+    """From here on it is read back, never sent again."""
+    publication.state, publication.seq, publication.reason = PublicationState.UNKNOWN, entry.seq, {"cause": cause, "at": entry.at}
+
+
+def apply_unknown(state: State, entry: Entry) -> None:
+    """Nobody can say."""
+    become_unknown(state.publications[entry.object], entry, entry.data["cause"])
+
+
+def _ends(new: PublicationState) -> Any:
+    def apply(state: State, entry: Entry) -> None:
+        state.publications[entry.object].reason = entry.data
+        _move(state, entry, new)
+    return apply
+
+
+def apply_drifted(state: State, entry: Entry) -> None:
+    """Mark that the platform shows something else."""
+    publication = state.publications[entry.object]
+    publication.drift, publication.seq = entry.data["observed"] or "gone", entry.seq
+
+
+APPLY: ApplyTable = {
+    EntryType.TOKEN_MINTED: apply_minted,
+    EntryType.PUBLICATION_INTENDED: apply_intended,
+    EntryType.PUBLICATION_HANDLE: apply_handle,
+    EntryType.PUBLICATION_PREPARED: apply_prepared,
+    EntryType.PUBLICATION_DISPATCHED: apply_dispatched,
+    EntryType.PUBLICATION_LIVE: apply_live,
+    EntryType.PUBLICATION_GONE: apply_gone,
+    EntryType.PUBLICATION_PENDING: apply_pending,
+    EntryType.PUBLICATION_UNKNOWN: apply_unknown,
+    EntryType.PUBLICATION_REJECTED: _ends(PublicationState.REJECTED),
+    EntryType.PUBLICATION_ABSENT: _ends(PublicationState.ABSENT),
+    EntryType.PUBLICATION_ABANDONED: _ends(PublicationState.ABANDONED),
+    EntryType.PUBLICATION_STOPPED: _ends(PublicationState.STOPPED),
+    EntryType.PUBLICATION_MISSED: _ends(PublicationState.MISSED),
+    EntryType.PUBLICATION_DRIFTED: apply_drifted,
+}

@@ -1,0 +1,213 @@
+"""Signing: one proof over a list of statements, the decisions it makes, and the tokens a release mints (pure).
+
+Every statement is rebuilt here from the state; a digest that differs means the person saw something else. Items that have gone stale
+drop out by name, the rest stands; a list of which nothing stands is refused with its first item's reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway import canonical
+from gateway.canonical import Digest
+from gateway.machine import policy
+from gateway.machine.context import ApplyTable, Context, DecideTable, check_proof, proof_data
+from gateway.machine.people import count_proof
+from gateway.machine.state import Person, Signature, Stage, State, Submission, SubmissionState, TargetState
+from gateway.machine.submissions import add_signature, check_previous, find, reindex
+from gateway.protocol import instants
+from gateway.protocol.claims import Claims
+from gateway.protocol.commands import Grade, Sign, SignItem
+from gateway.protocol.denials import Denied
+from gateway.protocol.entries import Draft, Entry, EntryType
+from gateway.protocol.statements import LIST_LABEL, LIST_LIMIT, list_digest, statement
+
+HOLD_SECONDS: Final = {"live": 120, "sandbox": 0}
+
+
+def build_statement(state: State, submission: Submission, stage: Stage, signer: str, office: str, salt: str) -> dict[str, Any]:
+    """Return what `signer` signs for `stage`; the counter shows it, and the machine rebuilds it."""
+    targets = sorted(submission.targets, key=lambda target: target.channel)
+    return statement(
+        deployment=state.deployment, epoch=state.epoch, verdict=stage.kind, stage=stage.id, office=office, signer=signer,
+        submission=submission.id, revision=submission.revision,
+        content=Digest(submission.content) if submission.content else None,
+        targets=[{"channel": t.channel, "operation": t.operation, "template": t.template, "previous": t.previous} for t in targets],
+        facts=dict(submission.facts), route=Digest(submission.route), policy=Digest(submission.policy), window_to=submission.window_to,
+        scheduled=submission.scheduled, salt=salt,
+    )
+
+
+def lists_allowed(submission: Submission) -> bool:
+    """Return whether the submission may stand in a list with others: never sensitive, never a withdrawal, never an emergency."""
+    return not (submission.facts["sensitive"] or submission.emergency or any(t.operation == "withdraw" for t in submission.targets))
+
+
+@dataclass(slots=True)
+class _Round:
+    """What earlier items of the same list have signed, so that a head may approve and release in one proof."""
+
+    signed: dict[str, dict[str, Signature]] = field(default_factory=dict)
+
+    def signature(self, submission: Submission, stage: str) -> Signature | None:
+        return self.signed.get(submission.id, {}).get(stage) or submission.signed(stage)
+
+    def all(self, submission: Submission) -> dict[str, Signature]:
+        return {**{s.stage: s for s in submission.signatures}, **self.signed.get(submission.id, {})}
+
+
+def sign(context: Context) -> list[Draft]:
+    """Make the decisions of a signed list."""
+    command: Sign = context.request.command
+    if not command.items:
+        raise Denied("invalid", detail="items")
+    if len(command.items) > LIST_LIMIT:
+        raise Denied("list_too_long")
+    digest = list_digest(LIST_LABEL, [(item.statement, item.verdict) for item in command.items])
+    person = check_proof(context, command.proof, digest)
+    signing = context.ids.new("sig")
+    drafts = [context.draft(
+        EntryType.SIGNING_MADE, signing, proof=proof_data(command.proof), items=[[item.statement, item.verdict] for item in command.items],
+    )]
+    round_, dropped = _Round(), []
+    for item in command.items:
+        try:
+            drafts += _sign_item(context, command, item, person, round_, signing, context.state.size + len(drafts))
+        except Denied as denied:
+            dropped.append((item.submission, denied))
+    if len(drafts) == 1:
+        raise dropped[0][1]
+    drafts[0].data["dropped"] = [[submission, denied.code] for submission, denied in dropped]
+    return drafts
+
+
+def _sign_item(
+    context: Context, command: Sign, item: SignItem, person: Person, round_: _Round, signing: str, seq: int,
+) -> list[Draft]:
+    state = context.state
+    submission = find(state, item.submission)
+    if submission.revision != item.revision or submission.seq != item.seen:
+        raise Denied("stale_view", seq=submission.seq)
+    others = {other.submission for other in command.items} - {submission.id}
+    if others and not lists_allowed(submission):
+        raise Denied("list_not_allowed")
+    if context.at >= submission.window_to:
+        raise Denied("window_over")
+    stage = next((stage for stage in submission.stages if stage.id == item.stage), None)
+    if stage is None or stage.kind != item.verdict:
+        raise Denied("proof_mismatch", detail="stage")
+    office = _check_turn(context, submission, stage, person, round_)
+    if canonical.digest(build_statement(state, submission, stage, person.id, office, item.salt)) != item.statement:
+        raise Denied("proof_mismatch", detail="statement")
+    signature = Signature(stage.id, stage.kind, person.id, office, command.proof.method, item.statement, seq, context.at)
+    decision = context.draft(
+        EntryType.DECISION_MADE, submission.id, revision=submission.revision, stage=stage.id, verdict=stage.kind, office=office,
+        method=command.proof.method, statement=item.statement, salt=item.salt, signing=signing, comment=item.comment,
+    )
+    minted = []
+    if stage.kind == "release":
+        _check_methods(state, submission, command.proof.method, round_)
+        minted = [
+            _mint(context, submission, target, signature, round_, command.rip) for target in state.releasable(submission, stage)
+        ]
+    round_.signed.setdefault(submission.id, {})[stage.id] = signature
+    return [decision, *minted]
+
+
+def _check_turn(context: Context, submission: Submission, stage: Stage, person: Person, round_: _Round) -> str:
+    """Return the office by which the person signs this stage now."""
+    state = context.state
+    if submission.state not in {SubmissionState.IN_REVIEW, SubmissionState.RELEASED}:
+        raise Denied("wrong_state", detail=submission.state.value)
+    waiting = [s for s in submission.stages if s.kind == "approve" and round_.signature(submission, s.id) is None]
+    turn = waiting[0] == stage if waiting else stage.kind == "release" and bool(state.releasable(submission, stage))
+    if not turn or stage.id in round_.signed.get(submission.id, {}):
+        raise Denied("not_next_stage" if waiting else "wrong_state", missing=tuple(s.id for s in waiting))
+    office = state.may_sign(person.id, stage, context.at)
+    if office is None:
+        raise Denied("no_office", missing=(stage.id,), rule=stage.rule)
+    if person.id == submission.author and (stage.kind == "approve" or stage.apart):
+        raise Denied("author_approves", rule=stage.rule)
+    earlier = [s.person for s in round_.all(submission).values() if s.verdict == "approve" and s.stage != stage.id]
+    if person.id in earlier and (stage.kind == "approve" or stage.apart):
+        raise Denied("same_person_twice", rule=stage.rule)
+    if stage.kind == "release":
+        check_route(state, submission, {s.id for s in submission.stages if round_.signature(submission, s.id)} | {stage.id})
+    return office
+
+
+def check_route(state: State, submission: Submission, signed: set[str]) -> None:
+    """Raise `route_incomplete` where today's policy asks for a stage that nobody has signed; nothing is waived."""
+    channels = [target.channel for target in submission.targets]
+    now = policy.route(state, unit=submission.unit, channels=channels, facts=submission.facts)
+    releases = {stage.id for stage in now.stages if stage.kind == "release"}
+    missing = tuple(stage.id for stage in now.stages if stage.id not in signed and stage.id not in releases)
+    if missing or not releases & signed:
+        raise Denied("route_incomplete", missing=missing or tuple(sorted(releases)))
+
+
+def _check_methods(state: State, submission: Submission, method: str, round_: _Round) -> None:
+    """A live release takes a passkey, and no live route is completed by codes alone, unless two people switched that off."""
+    if state.kind != "live" or state.switches.get("totp_release") == "on":
+        return
+    if method != "passkey":
+        raise Denied("method_too_weak")
+    if not any(s.method == "passkey" for s in round_.all(submission).values()) and method != "passkey":
+        raise Denied("route_by_codes_alone")
+
+
+def _mint(
+    context: Context, submission: Submission, target: TargetState, release: Signature, round_: _Round, rip: Digest | None,
+) -> Draft:
+    state = context.state
+    channel = state.channels[target.channel]
+    if channel.credential is None:
+        raise Denied("credential_missing", detail=channel.id, ask=channel.custodians)
+    previous = check_previous(state, target.channel, target.previous) if target.previous else None
+    publication, jti = context.ids.new("pub"), context.ids.new("tok")
+    hold = instants.plus(context.at, HOLD_SECONDS[state.kind])
+    not_before = max(hold, submission.scheduled) if submission.scheduled else hold
+    approvals = [s for s in round_.all(submission).values() if s.verdict == "approve"]
+    claims = Claims(
+        state.deployment, state.kind, jti, context.at, not_before, submission.window_to, state.epoch, target.operation, channel.id,
+        channel.credential.version, publication, submission.id, submission.revision,
+        {"id": previous.remote_id, "digest": previous.template} if previous else None, submission.content, target.template,
+        submission.policy, submission.author, tuple(_approval(s) for s in approvals), _approval(release),
+    )
+    return context.draft(
+        EntryType.TOKEN_MINTED, publication, submission=submission.id, revision=submission.revision, channel=channel.id,
+        operation=target.operation, content=submission.content, template=target.template, previous=target.previous, jti=jti,
+        token=context.ids.token(claims.to_bytes()), credential=channel.credential.version, hold_until=hold, not_before=not_before,
+        window_to=submission.window_to, fixed=submission.scheduled is not None, emergency=submission.emergency, rip=rip,
+    )
+
+
+def _approval(signature: Signature) -> dict[str, Any]:
+    return {
+        "person": signature.person, "office": signature.office, "stage": signature.stage, "method": signature.method,
+        "statement": signature.statement, "entry": signature.entry,
+    }
+
+
+DECIDE: DecideTable = {Sign: (Grade.PROOF, sign)}
+
+
+def apply_signing(state: State, entry: Entry) -> None:
+    """Count the proof, so that it is never accepted again."""
+    count_proof(state, entry.actor, entry.data["proof"])
+
+
+def apply_decision(state: State, entry: Entry) -> None:
+    """Let one decision stand for its stage."""
+    data = entry.data
+    submission = state.submissions[entry.object]
+    add_signature(state, submission, Signature(
+        data["stage"], data["verdict"], entry.actor, data["office"], data["method"], data["statement"], entry.seq, entry.at,
+    ))
+    if data["verdict"] == "release":
+        submission.state = SubmissionState.RELEASED
+        reindex(state, submission)
+
+
+APPLY: ApplyTable = {EntryType.SIGNING_MADE: apply_signing, EntryType.DECISION_MADE: apply_decision}

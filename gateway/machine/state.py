@@ -1,0 +1,407 @@
+"""The state: what the replayed log means, and nothing else (pure).
+
+`apply` mutates a `State` that its owner alone writes; copying it would cost more than everything else. Finished objects collapse to what
+a later command can need: a submission to its number and author, a publication to what an edit or withdrawal must name.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from gateway.protocol.instants import EPOCH_START, NEVER, Instant
+
+
+class Office(StrEnum):
+    """What a person may hold, for a unit, a channel or the whole group, from one date to another."""
+
+    FOUNDER = "founder"  # 首任管理人: the two people a deployment starts with
+    UNIT_HEAD = "unit_head"  # 单位负责人
+    LEADER = "leader"  # 公司主管领导
+    BRAND_PR = "brand_pr"  # 品牌公关部放行
+    BRAND_PR_HEAD = "brand_pr_head"  # 品牌公关部负责人
+    OPERATOR = "operator"  # 运营人员, of a channel
+    AUTHOR = "author"  # 信息管理员/供稿, of a unit
+    CUSTODIAN = "custodian"  # 保管人, of a channel
+    AUDITOR = "auditor"  # 审计员
+    SYSADMIN = "sysadmin"  # 系统管理员
+
+
+GOVERNORS: Final = frozenset({Office.FOUNDER, Office.BRAND_PR_HEAD, Office.SYSADMIN})
+"""Offices that may propose and confirm changes; never the same person both times (regulation article 5)."""
+
+
+class SubmissionState(StrEnum):
+    """Where a submission stands."""
+
+    IN_REVIEW = "in_review"  # some stage still has to sign
+    RELEASED = "released"  # every target has a publication that is on its way or done
+    RETURNED = "returned"  # sent back; the author may submit the next revision
+    RECALLED = "recalled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"  # its window ended; one act renews it
+    DONE = "done"  # every target is live or gone
+
+
+class PublicationState(StrEnum):
+    """Where one approval token's send stands."""
+
+    HELD = "held"  # released; waits for hold and schedule
+    INTENDED = "intended"  # token spent, nothing public
+    PREPARED = "prepared"  # a draft stands on the platform, read back equal
+    DISPATCHED = "dispatched"  # the licence to send is given; from here a crash means UNKNOWN
+    PENDING = "pending"  # the platform accepted the task
+    UNKNOWN = "unknown"  # nobody can say; read back, never resent
+    LIVE = "live"
+    GONE = "gone"  # a withdrawal took effect
+    REJECTED = "rejected"
+    ABSENT = "absent"  # an unknown that was proven not public
+    ABANDONED = "abandoned"
+    STOPPED = "stopped"
+    MISSED = "missed"
+    WITHDRAWN = "withdrawn"  # was live; a later withdrawal took it down
+    REPLACED = "replaced"  # was live; a later edit replaced it
+
+
+OPEN_PUBLICATION: Final = frozenset({
+    PublicationState.HELD, PublicationState.INTENDED, PublicationState.PREPARED, PublicationState.DISPATCHED,
+    PublicationState.PENDING, PublicationState.UNKNOWN,
+})
+"""States in which a publication still stands between its approval and an end."""
+
+RELEASABLE: Final = frozenset({
+    PublicationState.REJECTED, PublicationState.ABSENT, PublicationState.ABANDONED, PublicationState.STOPPED, PublicationState.MISSED,
+})
+"""Ends after which the release office may release the same target again."""
+
+REVIEWABLE: Final = frozenset({SubmissionState.IN_REVIEW, SubmissionState.RELEASED})
+
+STOPPABLE: Final = frozenset({PublicationState.HELD, PublicationState.INTENDED, PublicationState.PREPARED})
+
+
+@dataclass(slots=True)
+class Unit:
+    """A part of the company: `kind` is group, subsidiary or department."""
+
+    id: str
+    name: str
+    parent: str | None
+    kind: str
+
+
+@dataclass(slots=True)
+class FactorState:
+    """A factor as the log binds it; see `protocol.commands.Factor`."""
+
+    id: str
+    kind: str
+    version: int
+    sha256: str
+    public: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Person:
+    """A person by id; `name` is a commitment. `totp_step` is the last accepted time step."""
+
+    id: str
+    name: str
+    unit: str
+    suspended: bool = False
+    factors: dict[str, FactorState] = field(default_factory=dict)
+    totp_step: int = 0
+    enrolment: tuple[str, Instant] | None = None
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def factor_of(self, kind: str) -> FactorState | None:
+        """Return the person's newest factor of `kind`, or None."""
+        found = [factor for factor in self.factors.values() if factor.kind == kind]
+        return found[-1] if found else None
+
+
+@dataclass(slots=True)
+class Appointment:
+    """An office held for a scope (unit id, channel id, or the group's id) from `start` up to, not including, `end`."""
+
+    id: str
+    person: str
+    office: str
+    scope: str
+    start: Instant
+    end: Instant = NEVER
+
+    def holds(self, at: Instant) -> bool:
+        """Return whether the office is held at the instant `at`."""
+        return self.start <= at < self.end
+
+
+@dataclass(slots=True)
+class Credential:
+    """A credential version as the log binds it: the stored row's id and SHA-256."""
+
+    version: int
+    secret: str
+    sha256: str
+
+
+@dataclass(slots=True)
+class Channel:
+    """An account on a platform. `level` is company or own; `filing` is filed, changing, suspended or cancelled."""
+
+    id: str
+    platform: str
+    account: str
+    name: str
+    unit: str
+    level: str
+    filing: str
+    filing_number: str
+    settings: Mapping[str, str]
+    custodians: tuple[str, ...] = ()
+    credential: Credential | None = None
+    credential_version: int = 0
+    sent: dict[str, int] = field(default_factory=dict)
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of a route: `kind` approve or release, by holders of one of `offices` (office, scope), because of `rule`.
+
+    A release stage names the channels it releases; `apart` says that its signer must differ from the author and from every approver.
+    """
+
+    id: str
+    kind: str
+    offices: tuple[tuple[str, str], ...]
+    rule: str
+    channels: tuple[str, ...] = ()
+    apart: bool = True
+
+
+@dataclass(slots=True)
+class Signature:
+    """One signed decision: who, by which office, how, and the entry that holds it."""
+
+    stage: str
+    verdict: str
+    person: str
+    office: str
+    method: str
+    statement: str
+    entry: int
+    at: Instant
+
+
+@dataclass(slots=True)
+class TargetState:
+    """One channel of a submission; `publication` is the newest attempt there."""
+
+    channel: str
+    operation: str
+    template: str
+    previous: str | None
+    publication: str | None = None
+
+
+@dataclass(slots=True)
+class Submission:
+    """A revision under review, and after release until all its targets are done."""
+
+    id: str
+    number: str
+    revision: int
+    draft: str
+    author: str
+    unit: str
+    state: SubmissionState
+    content: str | None
+    facts: Mapping[str, Any]
+    findings: Mapping[str, Any]
+    targets: list[TargetState]
+    stages: list[Stage]
+    route: str
+    policy: str
+    rules: tuple[str, ...]
+    window_to: Instant
+    scheduled: Instant | None
+    source: str
+    made_at: Instant
+    made_seq: int
+    signatures: list[Signature] = field(default_factory=list)
+    returned: Mapping[str, Any] | None = None
+    message: str | None = None
+    emergency: bool = False
+    seq: int = 0
+
+    def signed(self, stage: str) -> Signature | None:
+        """Return the decision that stands for `stage`, or None."""
+        for signature in self.signatures:
+            if signature.stage == stage:
+                return signature
+        return None
+
+    def target(self, channel: str) -> TargetState:
+        """Return the target on `channel`; there is exactly one."""
+        return next(target for target in self.targets if target.channel == channel)
+
+
+@dataclass(slots=True)
+class Publication:
+    """One token's send on one channel."""
+
+    id: str
+    submission: str
+    revision: int
+    channel: str
+    operation: str
+    content: str | None
+    template: str
+    previous: str | None
+    jti: str
+    token: str
+    credential: int
+    state: PublicationState
+    hold_until: Instant
+    not_before: Instant
+    window_to: Instant
+    fixed: bool
+    epoch: str
+    released_at: Instant
+    emergency: bool = False
+    rip: str | None = None
+    handles: dict[str, str] = field(default_factory=dict)
+    filled: str = ""
+    snapshot: str = ""
+    intended_at: Instant = EPOCH_START
+    dispatched_at: Instant = EPOCH_START
+    dispatch_seq: int = 0
+    pending_handle: str = ""
+    pending_since: Instant = EPOCH_START
+    remote_id: str = ""
+    url: str = ""
+    reason: Mapping[str, Any] = field(default_factory=dict)
+    drift: str = ""
+    seq: int = 0
+
+
+@dataclass(slots=True)
+class Proposal:
+    """Changes that wait for a second person."""
+
+    id: str
+    by: str
+    changes: list[dict[str, Any]]
+    digest: str
+    reason: str
+    until: Instant
+    seq: int
+    at: Instant
+
+
+@dataclass(slots=True)
+class FreezeState:
+    """A stop on all sends in a scope."""
+
+    id: str
+    scope: str
+    target: str
+    by: str
+    reason: str
+    at: Instant
+    seq: int
+
+
+@dataclass(slots=True)
+class State:
+    """Everything the machine knows. Two exist in the enforcer: the tip (durable and queued) and the durable prefix."""
+
+    deployment: str = ""
+    kind: str = ""
+    epoch: str = ""
+    desk: str = ""
+    counter: str = ""
+    group: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
+    switches: dict[str, str] = field(default_factory=dict)
+    size: int = 0
+    last_at: Instant = EPOCH_START
+    commands: dict[str, tuple[str, int, str, Instant]] = field(default_factory=dict)
+    command_order: deque[tuple[Instant, str]] = field(default_factory=deque)
+    last_command: str | None = None
+    units: dict[str, Unit] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)
+    appointments: dict[str, Appointment] = field(default_factory=dict)
+    channels: dict[str, Channel] = field(default_factory=dict)
+    proposals: dict[str, Proposal] = field(default_factory=dict)
+    submissions: dict[str, Submission] = field(default_factory=dict)
+    finished: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    publications: dict[str, Publication] = field(default_factory=dict)
+    spent: set[str] = field(default_factory=set)
+    active: set[str] = field(default_factory=set)
+    freezes: dict[str, FreezeState] = field(default_factory=dict)
+    waiting: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
+    waits: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    in_review: dict[str, None] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    isolated: bool = False
+
+    def holders(self, office: str, scope: str, at: Instant) -> list[str]:
+        """Return the people who hold `office` for `scope` at `at` and are not suspended, in order of appointment."""
+        return [
+            a.person for a in self.appointments.values()
+            if a.office == office and a.scope == scope and a.holds(at) and not self.people[a.person].suspended
+        ]
+
+    def offices_of(self, person: str, at: Instant) -> list[Appointment]:
+        """Return the appointments a person holds at `at`; none while suspended."""
+        known = self.people.get(person)
+        if known is None or known.suspended:
+            return []
+        return [a for a in self.appointments.values() if a.person == person and a.holds(at)]
+
+    def responsible_unit(self, unit: str) -> str:
+        """Return the unit whose head answers for `unit` (article 17): its subsidiary, or itself where it belongs to the group."""
+        here: str | None = unit
+        while here is not None:
+            known = self.units.get(here)
+            if known is None:
+                break
+            if known.kind == "subsidiary":
+                return here
+            here = known.parent
+        return unit
+
+    def inside(self, unit: str, ancestor: str) -> bool:
+        """Return whether `unit` is `ancestor` or lies below it."""
+        here: str | None = unit
+        while here is not None:
+            if here == ancestor:
+                return True
+            known = self.units.get(here)
+            here = known.parent if known else None
+        return False
+
+    def open_stages(self, submission: Submission) -> list[Stage]:
+        """Return the stages that may sign now: the first unsigned approval, else every release stage with something to release."""
+        if submission.state not in REVIEWABLE:
+            return []
+        for stage in submission.stages:
+            if stage.kind == "approve" and submission.signed(stage.id) is None:
+                return [stage]
+        return [stage for stage in submission.stages if stage.kind == "release" and self.releasable(submission, stage)]
+
+    def releasable(self, submission: Submission, stage: Stage) -> list[TargetState]:
+        """Return the targets of a release stage that have no publication, or only one that has ended without effect."""
+        targets = (submission.target(channel) for channel in stage.channels)
+        return [t for t in targets if t.publication is None or self.publications[t.publication].state in RELEASABLE]
+
+    def may_sign(self, person: str, stage: Stage, at: Instant) -> str | None:
+        """Return the office by which `person` could sign `stage` at `at`, or None."""
+        for office, scope in stage.offices:
+            if person in self.holders(office, scope, at):
+                return office
+        return None

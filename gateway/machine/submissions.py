@@ -1,0 +1,365 @@
+"""Submissions: handing in, taking back, sending back, expiring (pure)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.machine import policy
+from gateway.machine.context import ApplyTable, Context, DecideTable
+from gateway.machine.state import (
+    RELEASABLE,
+    Office,
+    Publication,
+    PublicationState,
+    Signature,
+    Stage,
+    State,
+    Submission,
+    SubmissionState,
+    TargetState,
+)
+from gateway.protocol import instants
+from gateway.protocol.commands import Cancel, Expire, Grade, Recall, Renew, Return, Submit, TakeBack, Target
+from gateway.protocol.denials import Denied
+from gateway.protocol.entries import Draft, Entry, EntryType
+
+WRITERS: Final = frozenset({Office.AUTHOR, Office.OPERATOR, Office.BRAND_PR, Office.BRAND_PR_HEAD})
+TARGET_LIMIT: Final = 20
+REVISABLE: Final = frozenset({SubmissionState.RETURNED, SubmissionState.RECALLED, SubmissionState.EXPIRED})
+
+
+def find(state: State, identifier: str) -> Submission:
+    """Return an open submission.
+
+    Raises:
+        Denied: `wrong_state` where it is finished, `not_found` where there is none.
+    """
+    submission = state.submissions.get(identifier)
+    if submission is None:
+        raise Denied("wrong_state" if identifier in state.finished else "not_found", detail="submission")
+    return submission
+
+
+def submit(context: Context) -> list[Draft]:
+    """Hand a revision in: the author may write, each channel may be used, nothing blocks, and every stage could be done by someone."""
+    command: Submit = context.request.command
+    state, person = context.state, context.person()
+    if not any(office.office in WRITERS for office in state.offices_of(person.id, context.at)):
+        raise Denied("no_office", detail="author", rule="R9", ask=governing_brand(state, context.at))
+    previous = _revised(context, command)
+    _check_targets(context, command.targets, person.unit)
+    if command.findings.block:
+        raise Denied("blocking_findings", detail=str(command.findings.block))
+    if command.facts["external_quote"]:
+        raise Denied("external_confirmation", ask=governing_brand(state, context.at))
+    channels = [target.channel for target in command.targets]
+    route = policy.route(state, unit=person.unit, channels=channels, facts=command.facts)
+    vacant = policy.vacancies(state, route.stages, person.id, context.at)
+    if vacant:
+        raise Denied("stage_vacant", missing=tuple(stage.id for stage in vacant), rule=vacant[0].rule, ask=governors_of(state, context.at))
+    if command.window_to <= context.at or (command.scheduled is not None and command.scheduled >= command.window_to):
+        raise Denied("window_over")
+    year = instants.office_day(context.at)[:4]
+    number = previous.number if previous else f"签-{year}-{state.numbers.get(year, 0) + 1:04d}"
+    return [context.draft(
+        EntryType.SUBMISSION_MADE, previous.id if previous else context.ids.new("sub"), number=number,
+        revision=previous.revision + 1 if previous else 1, draft=command.draft, unit=person.unit, content=command.content,
+        targets=[_target_data(target) for target in command.targets], facts=command.facts,
+        findings={"block": command.findings.block, "confirm": command.findings.confirm, "hint": command.findings.hint,
+                  "blob": command.findings.blob},
+        stages=[stage_data(stage) for stage in route.stages], rules=list(route.rules), route=route.digest, policy=policy.digest(),
+        window_to=command.window_to, scheduled=command.scheduled, source=command.source, message=command.message, emergency=False,
+    )]
+
+
+def _revised(context: Context, command: Submit) -> Submission | None:
+    if command.submission is None:
+        return None
+    previous = find(context.state, command.submission)
+    if previous.author != context.actor:
+        raise Denied("not_your_submission", ask=(previous.author,))
+    if previous.state not in REVISABLE:
+        raise Denied("wrong_state", detail=previous.state.value)
+    if any(target.publication is not None for target in previous.targets):
+        raise Denied("wrong_state", detail="already released once")
+    context.unseen(previous.seq)
+    return previous
+
+
+def _check_targets(context: Context, targets: tuple[Target, ...], unit: str) -> None:
+    state = context.state
+    if not targets or len(targets) > TARGET_LIMIT or len({target.channel for target in targets}) != len(targets):
+        raise Denied("invalid", detail="targets")
+    for target in targets:
+        channel = state.channels.get(target.channel)
+        if channel is None:
+            raise Denied("channel_unknown", detail=target.channel)
+        if channel.filing != "filed":
+            raise Denied("channel_unfiled", detail=channel.id, ask=governing_brand(state, context.at))
+        if channel.level == "own" and not state.inside(unit, channel.unit):
+            raise Denied("channel_other_unit", detail=channel.id)
+        if channel.credential is None:
+            raise Denied("credential_missing", detail=channel.id, ask=channel.custodians)
+        if target.operation not in policy.OPERATIONS:
+            raise Denied("no_rule", detail=target.operation)
+        if (target.operation == "publish") != (target.previous is None):
+            raise Denied("invalid", detail="previous")
+        if target.previous is not None:
+            check_previous(state, target.channel, target.previous)
+
+
+def check_previous(state: State, channel: str, previous: str) -> Publication:
+    """Return the live publication that an edit or withdrawal names.
+
+    Raises:
+        Denied: `previous_changed` where it is not what is live on this channel now.
+    """
+    publication = state.publications.get(previous)
+    if publication is None or publication.channel != channel or publication.state is not PublicationState.LIVE:
+        raise Denied("previous_changed", detail=previous)
+    return publication
+
+
+def _target_data(target: Target) -> dict[str, object]:
+    return {"channel": target.channel, "operation": target.operation, "template": target.template, "previous": target.previous}
+
+
+def stage_data(stage: Stage) -> dict[str, object]:
+    """Return a stage as it stands in an entry."""
+    return {
+        "id": stage.id, "kind": stage.kind, "offices": [list(office) for office in stage.offices], "rule": stage.rule,
+        "channels": list(stage.channels), "apart": stage.apart,
+    }
+
+
+def governing_brand(state: State, at: instants.Instant) -> tuple[str, ...]:
+    """Return whom to ask at brand & PR."""
+    return tuple(dict.fromkeys([*state.holders(Office.BRAND_PR, state.group, at), *state.holders(Office.BRAND_PR_HEAD, state.group, at)]))
+
+
+def governors_of(state: State, at: instants.Instant) -> tuple[str, ...]:
+    """Return whom to ask for an appointment."""
+    return tuple(dict.fromkeys([*state.holders(Office.SYSADMIN, state.group, at), *state.holders(Office.FOUNDER, state.group, at)]))
+
+
+def recall(context: Context) -> list[Draft]:
+    """The author takes it back; nothing may be on its way."""
+    command: Recall = context.request.command
+    submission = find(context.state, command.submission)
+    _check_author(context, submission)
+    if submission.state not in {SubmissionState.IN_REVIEW, SubmissionState.EXPIRED} or _on_its_way(context.state, submission):
+        raise Denied("wrong_state", detail=submission.state.value)
+    return [context.draft(EntryType.SUBMISSION_RECALLED, submission.id, revision=submission.revision)]
+
+
+def cancel(context: Context) -> list[Draft]:
+    """The author gives it up for good."""
+    command: Cancel = context.request.command
+    submission = find(context.state, command.submission)
+    _check_author(context, submission)
+    if submission.state is SubmissionState.RELEASED and _on_its_way(context.state, submission):
+        raise Denied("wrong_state", detail=submission.state.value)
+    return [context.draft(EntryType.SUBMISSION_CANCELLED, submission.id, revision=submission.revision)]
+
+
+def _check_author(context: Context, submission: Submission) -> None:
+    context.person()
+    if submission.author != context.actor:
+        raise Denied("not_your_submission", ask=(submission.author,))
+
+
+def _on_its_way(state: State, submission: Submission) -> bool:
+    return any(t.publication is not None and state.publications[t.publication].state not in RELEASABLE for t in submission.targets)
+
+
+def send_back(context: Context) -> list[Draft]:
+    """Anyone who could sign an open stage sends it back with a reason; needs no proof, refusing is safe."""
+    command: Return = context.request.command
+    submission = find(context.state, command.submission)
+    context.person()
+    if submission.revision != command.revision:
+        raise Denied("stale_view", seq=submission.seq)
+    context.unseen(submission.seq)
+    stages = context.state.open_stages(submission)
+    if not stages or _on_its_way(context.state, submission):
+        raise Denied("wrong_state", detail=submission.state.value)
+    if submission.author == context.actor:
+        raise Denied("author_approves")
+    for stage in stages:
+        office = context.state.may_sign(context.actor, stage, context.at)
+        if office is not None:
+            return [context.draft(
+                EntryType.SUBMISSION_RETURNED, submission.id, revision=submission.revision, stage=stage.id, office=office,
+                reason=command.reason, notes=command.notes,
+            )]
+    raise Denied("no_office", missing=tuple(stage.id for stage in stages))
+
+
+def take_back(context: Context) -> list[Draft]:
+    """A signer takes an approval back until the next stage has signed."""
+    command: TakeBack = context.request.command
+    submission = find(context.state, command.submission)
+    context.person()
+    signature = submission.signed(command.stage)
+    if submission.state is not SubmissionState.IN_REVIEW or signature is None or signature.person != context.actor:
+        raise Denied("wrong_state", detail="take_back")
+    ids = [stage.id for stage in submission.stages]
+    if any(submission.signed(stage) for stage in ids[ids.index(command.stage) + 1:]):
+        raise Denied("wrong_state", detail="next stage signed")
+    return [context.draft(EntryType.DECISION_TAKEN_BACK, submission.id, revision=submission.revision, stage=command.stage)]
+
+
+def renew(context: Context) -> list[Draft]:
+    """Open an expired submission's window again; what was signed was signed for the old window and is asked for again."""
+    command: Renew = context.request.command
+    submission = find(context.state, command.submission)
+    _check_author(context, submission)
+    if submission.state is not SubmissionState.EXPIRED or command.window_to <= context.at:
+        raise Denied("wrong_state", detail=submission.state.value)
+    return [context.draft(EntryType.SUBMISSION_RENEWED, submission.id, revision=submission.revision, window_to=command.window_to)]
+
+
+def expire(context: Context) -> list[Draft]:
+    """Time ends the window of a submission that is still in review."""
+    command: Expire = context.request.command
+    submission = find(context.state, command.submission)
+    if not context.state.open_stages(submission) or context.at < submission.window_to or _on_its_way(context.state, submission):
+        raise Denied("wrong_state", detail=submission.state.value)
+    return [context.draft(EntryType.SUBMISSION_EXPIRED, submission.id, revision=submission.revision)]
+
+
+DECIDE: DecideTable = {
+    Submit: (Grade.DESK, submit),
+    Recall: (Grade.DESK, recall),
+    Cancel: (Grade.DESK, cancel),
+    Renew: (Grade.DESK, renew),
+    Return: (Grade.COUNTER, send_back),
+    TakeBack: (Grade.COUNTER, take_back),
+    Expire: (Grade.SYSTEM, expire),
+}
+
+
+def reindex(state: State, submission: Submission) -> None:
+    """Bring the queues (who waits for what) in line with a submission's open stages."""
+    for key in state.waits.pop(submission.id, ()):
+        state.waiting[key].pop(submission.id, None)
+    keys = tuple(dict.fromkeys(office for stage in state.open_stages(submission) for office in stage.offices))
+    for key in keys:
+        state.waiting.setdefault(key, {})[submission.id] = None
+    if keys:
+        state.waits[submission.id] = keys
+        state.in_review[submission.id] = None
+    else:
+        state.in_review.pop(submission.id, None)
+
+
+def finish(state: State, submission: Submission) -> None:
+    """Collapse a finished submission to number, author and final state."""
+    reindex(state, submission)
+    state.finished[submission.id] = (submission.number, submission.author, submission.state.value)
+    del state.submissions[submission.id]
+
+
+def settle(state: State, submission: Submission) -> None:
+    """Close a submission whose targets are all done; else open what may be released again."""
+    ends = {PublicationState.LIVE, PublicationState.GONE, PublicationState.WITHDRAWN, PublicationState.REPLACED}
+    if all(t.publication is not None and state.publications[t.publication].state in ends for t in submission.targets):
+        submission.state = SubmissionState.DONE
+        finish(state, submission)
+    else:
+        reindex(state, submission)
+
+
+def apply_made(state: State, entry: Entry) -> None:
+    """Take up a revision."""
+    data = entry.data
+    year = instants.office_day(entry.at)[:4]
+    if data["revision"] == 1:
+        state.numbers[year] = max(state.numbers.get(year, 0), int(data["number"].rsplit("-", 1)[1]))
+    submission = Submission(
+        id=entry.object, number=data["number"], revision=data["revision"], draft=data["draft"], author=entry.actor, unit=data["unit"],
+        state=SubmissionState.IN_REVIEW, content=data["content"], facts=data["facts"], findings=data["findings"],
+        targets=[TargetState(t["channel"], t["operation"], t["template"], t["previous"]) for t in data["targets"]],
+        stages=[_stage(value) for value in data["stages"]], route=data["route"], policy=data["policy"], rules=tuple(data["rules"]),
+        window_to=data["window_to"], scheduled=data["scheduled"], source=data["source"], made_at=entry.at, made_seq=entry.seq,
+        message=data["message"], emergency=data["emergency"], seq=entry.seq,
+    )
+    if submission.id in state.submissions:
+        reindex_away(state, submission.id)
+    state.submissions[entry.object] = submission
+    reindex(state, submission)
+
+
+def reindex_away(state: State, identifier: str) -> None:
+    """Drop a submission from every queue."""
+    for key in state.waits.pop(identifier, ()):
+        state.waiting[key].pop(identifier, None)
+
+
+def _stage(value: dict[str, object]) -> Stage:
+    offices = tuple((office, scope) for office, scope in value["offices"])  # type: ignore[attr-defined] # a list of pairs, by format
+    return Stage(str(value["id"]), str(value["kind"]), offices, str(value["rule"]), tuple(value["channels"]), bool(value["apart"]))  # type: ignore[arg-type] # a list of text, by format
+
+
+def _in_state(new: SubmissionState, state: State, entry: Entry) -> Submission:
+    submission = state.submissions[entry.object]
+    submission.state, submission.seq = new, entry.seq
+    submission.signatures.clear()
+    return submission
+
+
+def apply_returned(state: State, entry: Entry) -> None:
+    """Send back: the author's turn."""
+    submission = _in_state(SubmissionState.RETURNED, state, entry)
+    submission.returned = {**entry.data, "by": entry.actor, "at": entry.at}
+    reindex(state, submission)
+
+
+def apply_recalled(state: State, entry: Entry) -> None:
+    """Take back by the author."""
+    reindex(state, _in_state(SubmissionState.RECALLED, state, entry))
+
+
+def apply_cancelled(state: State, entry: Entry) -> None:
+    """Give up for good."""
+    submission = _in_state(SubmissionState.CANCELLED, state, entry)
+    finish(state, submission)
+
+
+def apply_expired(state: State, entry: Entry) -> None:
+    """The window ended."""
+    reindex(state, _in_state(SubmissionState.EXPIRED, state, entry))
+
+
+def apply_renewed(state: State, entry: Entry) -> None:
+    """The window is open again."""
+    submission = _in_state(SubmissionState.IN_REVIEW, state, entry)
+    submission.window_to = entry.data["window_to"]
+    reindex(state, submission)
+
+
+def apply_taken_back(state: State, entry: Entry) -> None:
+    """One approval no longer stands."""
+    submission = state.submissions[entry.object]
+    submission.signatures = [s for s in submission.signatures if s.stage != entry.data["stage"]]
+    submission.seq = entry.seq
+    reindex(state, submission)
+
+
+def add_signature(state: State, submission: Submission, signature: Signature) -> None:
+    """Let a decision stand for its stage, replacing an older one (a second release after a failed send)."""
+    submission.signatures = [s for s in submission.signatures if s.stage != signature.stage]
+    submission.signatures.append(signature)
+    submission.seq = signature.entry
+    reindex(state, submission)
+
+
+APPLY: ApplyTable = {
+    EntryType.SUBMISSION_MADE: apply_made,
+    EntryType.SUBMISSION_RETURNED: apply_returned,
+    EntryType.SUBMISSION_RECALLED: apply_recalled,
+    EntryType.SUBMISSION_CANCELLED: apply_cancelled,
+    EntryType.SUBMISSION_EXPIRED: apply_expired,
+    EntryType.SUBMISSION_RENEWED: apply_renewed,
+    EntryType.DECISION_TAKEN_BACK: apply_taken_back,
+}
