@@ -1,0 +1,1 @@
+"""A loopback WeChat Official Account platform, behaving as documented and as observed."""

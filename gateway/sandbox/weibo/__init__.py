@@ -1,0 +1,1 @@
+"""A loopback Weibo open platform, behaving as documented."""
