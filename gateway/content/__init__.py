@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.content.manifest import MAX_TITLE, Content, Media, NotContent, Source
+from gateway.content.manifest import MAX_TITLE, SOURCE_KINDS, Content, Media, NotContent, Source, status_text
 from gateway.content.recognise import (
     NotNormal,
     PicturePlace,
@@ -11,9 +11,11 @@ from gateway.content.recognise import (
     escape_text,
     recognise,
 )
+from gateway.content.text import fault_in_text, is_url
 
 __all__ = [
     "MAX_TITLE",
+    "SOURCE_KINDS",
     "Content",
     "Media",
     "NotContent",
@@ -23,5 +25,8 @@ __all__ = [
     "Source",
     "escape_attribute",
     "escape_text",
+    "fault_in_text",
+    "is_url",
     "recognise",
+    "status_text",
 ]

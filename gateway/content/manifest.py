@@ -185,6 +185,15 @@ class Content:
         return next((item for item in self.media if item.role == "cover"), None)
 
 
+def status_text(content: Content, text: str) -> str:
+    """Return the words of a short post: the body's plain text, then each link that the text does not spell itself.
+
+    `text` is the `text` of the recognised body.
+    """
+    unseen = [link for link in content.links if link not in text]
+    return " ".join([text, *unseen]).strip()
+
+
 _MEDIA_KEYS: Final = ("role", "type", "length", "sha256", "width", "height", "alt")
 _SOURCE_KEYS: Final = ("kind", "name", "url")
 _KEYS: Final = ("v", "kind", "title", "summary", "author", "source", "body", "media", "links")
