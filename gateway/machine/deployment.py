@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gateway.machine.context import ApplyTable, Context, DecideTable
 from gateway.machine.publications import become_unknown
 from gateway.machine.state import Office, PublicationState, State, SubmissionState
 from gateway.machine.submissions import reindex
-from gateway.protocol.commands import Grade, OpenDeployment, OpenIncarnation, RecordVault, RotateLogKey, StartEnforcer, TakeCounters
+from gateway.protocol.commands import (
+    Grade,
+    OpenDeployment,
+    OpenIncarnation,
+    RecordVault,
+    RotateLogKey,
+    StartEnforcer,
+    StoredRow,
+    TakeCounters,
+)
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import Draft, Entry, EntryType
 
@@ -23,7 +34,7 @@ def open_deployment(context: Context) -> list[Draft]:
     drafts = [
         context.draft(
             EntryType.DEPLOYMENT_OPENED, command.deployment, kind=command.kind, desk=command.desk, counter=command.counter,
-            epoch=command.epoch, keys=command.keys, group=command.group,
+            epoch=command.epoch, keys=command.keys, group=command.group, rows=_rows(command.rows),
         ),
         context.draft(EntryType.UNIT_ADDED, command.group, name=command.group_name, parent=None, kind="group"),
     ]
@@ -60,7 +71,12 @@ def record_vault(context: Context) -> list[Draft]:
     command: RecordVault = context.request.command
     if command.action not in VAULT_ACTIONS:
         raise Denied("invalid", detail=command.action)
-    return [context.draft(EntryType.VAULT_CHANGED, context.state.deployment, action=command.action, about=command.about)]
+    data = {"action": command.action, "about": command.about, "rows": _rows(command.stored), "removed": list(command.removed)}
+    return [context.draft(EntryType.VAULT_CHANGED, context.state.deployment, **data)]
+
+
+def _rows(rows: tuple[StoredRow, ...]) -> list[dict[str, object]]:
+    return [{"id": row.id, "version": row.version, "sha256": row.sha256} for row in rows]
 
 
 def rotate_log_key(context: Context) -> list[Draft]:
@@ -91,6 +107,7 @@ def apply_opened(state: State, entry: Entry) -> None:
     data = entry.data
     state.deployment, state.kind, state.epoch = entry.object, data["kind"], data["epoch"]
     state.desk, state.counter, state.group, state.keys = data["desk"], data["counter"], data["group"], dict(data["keys"])
+    _bind(state, data["rows"])
 
 
 def apply_incarnation(state: State, entry: Entry) -> None:
@@ -116,6 +133,18 @@ def apply_started(state: State, entry: Entry) -> None:
     state.isolated = entry.data["isolated"]
 
 
+def apply_vault(state: State, entry: Entry) -> None:
+    """Bind the vault's rows that now stand."""
+    _bind(state, entry.data["rows"])
+    for identifier in entry.data["removed"]:
+        state.vault_rows.pop(identifier, None)
+
+
+def _bind(state: State, rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        state.vault_rows[row["id"]] = (row["version"], row["sha256"])
+
+
 def apply_nothing(state: State, entry: Entry) -> None:
     """Keep the entry as evidence; no later decision depends on it."""
 
@@ -131,7 +160,7 @@ APPLY: ApplyTable = {
     EntryType.INCARNATION_OPENED: apply_incarnation,
     EntryType.ENFORCER_STARTED: apply_started,
     EntryType.KEY_ROTATED: apply_key_rotated,
-    EntryType.VAULT_CHANGED: apply_nothing,
+    EntryType.VAULT_CHANGED: apply_vault,
     EntryType.COUNTERS_TAKEN: apply_nothing,
     EntryType.REFUSED: apply_nothing,
     EntryType.VALUES_ERASED: apply_nothing,

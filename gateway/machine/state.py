@@ -348,6 +348,7 @@ class State:
     in_review: dict[str, None] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     isolated: bool = False
+    vault_rows: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def holders(self, office: str, scope: str, at: Instant) -> list[str]:
         """Return the people who hold `office` for `scope` at `at` and are not suspended, in order of appointment."""

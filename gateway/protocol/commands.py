@@ -52,6 +52,15 @@ class FirstPerson:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRow:
+    """A sealed row of the vault as the log binds it: id, version and `sha256:…` of its bytes."""
+
+    id: str
+    version: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OpenDeployment:
     """The first command of a log; `keys` maps `log` and `approval` to their public forms."""
 
@@ -64,6 +73,7 @@ class OpenDeployment:
     group: str
     group_name: str
     people: tuple[FirstPerson, ...]
+    rows: tuple[StoredRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +96,15 @@ class StartEnforcer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordVault:
-    """Something was done to the vault: `unsealed`, `sealed`, `rotated`, `slot_added`, `slot_removed`; `about` names slot or term."""
+    """Something was done to the vault: `unsealed`, `sealed`, `rotated`, `slot_added`, `slot_removed`; `about` names slot or term.
+
+    `stored` are the rows that now stand (a newer version takes the place of an older), `removed` the ids that no longer do.
+    """
 
     action: str
     about: str
+    stored: tuple[StoredRow, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
