@@ -13,6 +13,7 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography_vectors import open_vector_file
 
 from vault.passkeys import RelyingParty
 from vault.seal import NewVault, Vault
@@ -92,9 +93,7 @@ class Authenticator:
 
     def register(self, challenge: bytes, *, flags: int = 0x45, client: dict | None = None, fmt: str = "none", **changes) -> dict:
         attested = bytes(16) + struct.pack(">H", len(self.credential_id)) + self.credential_id + self.cose()
-        client_data = changes.pop("client_bytes", None) or self.client_data(
-            changes.pop("kind", "webauthn.create"), challenge, client
-        )
+        client_data = changes.pop("client_bytes", None) or self.client_data(changes.pop("kind", "webauthn.create"), challenge, client)
         data = self.auth_data(flags=flags, tail=attested, **changes)
         statement: dict = {}
         if fmt == "packed":
@@ -137,26 +136,22 @@ def make_authenticator(rp: RelyingParty):
 
 def nist_vectors(path: str):
     """Yield (section headers, fields) for each case of a vector file of the `cryptography_vectors` package."""
-    from cryptography_vectors import open_vector_file
-
     headers: dict[str, str] = {}
-    case: dict[str, str] = {}
+    case: dict[str, str] | None = None
     with open_vector_file(path, "r") as file:
-        for line in [*file, "COUNT = end"]:
-            text = line.strip()
-            name, _, value = (part.strip() for part in text.partition("="))
-            if text.startswith("[") and text.endswith("]"):
-                inner = text[1:-1]
-                name, _, value = (part.strip() for part in inner.partition("="))
-                headers = {**headers, name: value}
-            elif name.upper() == "COUNT":
-                if case:
-                    yield headers_of_case, case
-                case, headers_of_case = {}, dict(headers)
-            elif text == "FAIL":
-                case["FAIL"] = "1"
-            elif "=" in text and not text.startswith("#"):
-                case[name] = value
+        lines = [line.strip() for line in file]
+    for text in lines:
+        name, _, value = (part.strip() for part in text.strip("[]").partition("="))
+        if text.startswith("[") or name.upper() == "COUNT":
+            if case is not None:
+                yield headers, case
+            headers, case = ({**headers, name: value}, None) if text.startswith("[") else (headers, {})
+        elif case is not None and text == "FAIL":
+            case["FAIL"] = "1"
+        elif case is not None and "=" in text and not text.startswith("#"):
+            case[name] = value
+    if case is not None:
+        yield headers, case
 
 
 @pytest.fixture

@@ -29,9 +29,7 @@ def test_it_comes_back_from_its_bytes():
     assert again.rotated(os.urandom).current == 4
 
 
-@pytest.mark.parametrize(
-    ("term", "in_use", "reason"), [(2, {}, "current"), (9, {}, "unknown"), (1, {1: 1}, "in_use")]
-)
+@pytest.mark.parametrize(("term", "in_use", "reason"), [(2, {}, "current"), (9, {}, "unknown"), (1, {1: 1}, "in_use")])
 def test_a_term_in_use_is_not_retired(term, in_use, reason):
     """Current, unknown, still used."""
     with pytest.raises(TermRefused) as caught:

@@ -1,8 +1,15 @@
-"""Hardening takes effect in a real process."""
+"""Hardening takes effect in a real process, and what the kernel refuses is reported."""
 
+import ctypes
+import faulthandler
 import json
+import resource
 import subprocess
 import sys
+
+import pytest
+
+from vault import process
 
 PROGRAM = """
 import faulthandler, json, os, resource, sys
@@ -45,3 +52,36 @@ def test_memory_is_locked_only_where_that_cannot_break_allocations():
     assert run("limited")["memory_locked"] is False
     state = run("as_it_is")
     assert state["memory_locked"] == (state["locked_kib"] > 0)
+
+
+class Kernel:
+    """Stands in for libc, so that the test process itself stays as it is."""
+
+    def __init__(self, answer: int) -> None:
+        self.answer = answer
+        self.calls: list[str] = []
+
+    def prctl(self, *arguments: int) -> int:
+        self.calls.append("prctl")
+        assert arguments == (4, 0, 0, 0, 0)
+        return self.answer
+
+    def mlockall(self, flags: int) -> int:
+        self.calls.append("mlockall")
+        assert flags == 3
+        return self.answer
+
+
+@pytest.mark.parametrize(("answer", "limit"), [(0, resource.RLIM_INFINITY), (-1, resource.RLIM_INFINITY), (0, 65536)])
+def test_what_the_kernel_refuses_is_reported(monkeypatch, answer, limit):
+    """A refused prctl or mlockall is False in the report; with a memory limit mlockall is not even asked."""
+    kernel = Kernel(answer)
+    limits = {resource.RLIMIT_CORE: (-1, -1), resource.RLIMIT_MEMLOCK: (limit, limit)}
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: kernel)
+    monkeypatch.setattr(resource, "setrlimit", limits.__setitem__)
+    monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
+    monkeypatch.setattr(faulthandler, "disable", lambda: None)
+    assert process.harden() == process.Hardening(
+        core_dumps_off=True, undumpable=answer == 0, memory_locked=answer == 0 and limit == resource.RLIM_INFINITY
+    )
+    assert kernel.calls == (["prctl", "mlockall"] if limit == resource.RLIM_INFINITY else ["prctl"])

@@ -42,9 +42,17 @@ def test_any_difference_is_tampering(rows, reason):
 @pytest.mark.parametrize(
     ("secret_id", "version", "reason"),
     [
-        ("", 1, "bad_id"), ("a b", 1, "bad_id"), ("微信", 1, "bad_id"), ("ａ", 1, "bad_id"), ("a\n", 1, "bad_id"),
-        ("/a", 1, "bad_id"), ("a" * 129, 1, "bad_id"),
-        ("a", 0, "bad_version"), ("a", -1, "bad_version"), ("a", True, "bad_version"), ("a", 1.0, "bad_version"),
+        ("", 1, "bad_id"),
+        ("a b", 1, "bad_id"),
+        ("微信", 1, "bad_id"),
+        ("ａ", 1, "bad_id"),
+        ("a\n", 1, "bad_id"),
+        ("/a", 1, "bad_id"),
+        ("a" * 129, 1, "bad_id"),
+        ("a", 0, "bad_version"),
+        ("a", -1, "bad_version"),
+        ("a", True, "bad_version"),
+        ("a", 1.0, "bad_version"),
         ("a", 2**63, "bad_version"),
     ],
 )

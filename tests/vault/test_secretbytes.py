@@ -33,8 +33,16 @@ def test_it_cannot_be_copied_out():
     """Pickle, copy, deepcopy, json, bytes, iteration and indexing are refused."""
     secret = SecretBytes(CANARY)
     for attempt in (
-        pickle.dumps, copy.copy, copy.deepcopy, json.dumps, bytes, list, hash, len,
-        lambda s: s[0], lambda s: s.__dict__,
+        pickle.dumps,
+        copy.copy,
+        copy.deepcopy,
+        json.dumps,
+        bytes,
+        list,
+        hash,
+        len,
+        lambda s: s[0],
+        lambda s: s.__dict__,
     ):
         with pytest.raises((TypeError, AttributeError)) as caught:
             attempt(secret)

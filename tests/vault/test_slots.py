@@ -28,9 +28,7 @@ def key_file(tmp_path) -> Path:
 
 @pytest.fixture
 def make(cheap):
-    return lambda secret, deployment="dep_a": slots.new_slot(
-        ROOT, secret, deployment=deployment, policy=cheap, random=os.urandom
-    )
+    return lambda secret, deployment="dep_a": slots.new_slot(ROOT, secret, deployment=deployment, policy=cheap, random=os.urandom)
 
 
 def every_secret(key_file: Path) -> list[SlotSecret]:
@@ -132,8 +130,12 @@ def test_malformed_rows_are_refused(make, key_file, kind):
     secret = next(secret for secret in every_secret(key_file) if secret.kind is kind)
     row = make(secret).to_row()
     bad = [
-        replace(row, secret_id="cred_a"), replace(row, version=2), replace(row, row=row.row + b"\0"), replace(row, row=b""),
-        replace(row, row=b"QFS\x02" + row.row[4:]), replace(row, row=row.row[:4] + b"\x09" + row.row[5:]),
+        replace(row, secret_id="cred_a"),
+        replace(row, version=2),
+        replace(row, row=row.row + b"\0"),
+        replace(row, row=b""),
+        replace(row, row=b"QFS\x02" + row.row[4:]),
+        replace(row, row=row.row[:4] + b"\x09" + row.row[5:]),
     ]
     if kind is not SlotKind.PASSPHRASE:
         bad.append(replace(row, row=row.row[:5] + struct.pack(">III", 0, 0, 1) + row.row[17:]))
@@ -147,8 +149,12 @@ def test_malformed_rows_are_refused(make, key_file, kind):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"time_cost": 2}, "cost_too_low"), ({"memory_kib": 65535}, "cost_too_low"), ({"lanes": 0}, "cost_too_low"),
-        ({"time_cost": 65}, "cost_too_high"), ({"memory_kib": 2**32 - 1}, "cost_too_high"), ({"lanes": 65}, "cost_too_high"),
+        ({"time_cost": 2}, "cost_too_low"),
+        ({"memory_kib": 65535}, "cost_too_low"),
+        ({"lanes": 0}, "cost_too_low"),
+        ({"time_cost": 65}, "cost_too_high"),
+        ({"memory_kib": 2**32 - 1}, "cost_too_high"),
+        ({"lanes": 65}, "cost_too_high"),
     ],
 )
 def test_costs_outside_floor_and_ceiling_are_refused_before_any_work(make, changes, reason, monkeypatch):
