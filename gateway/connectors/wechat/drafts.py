@@ -93,14 +93,19 @@ def filled(template: Template, handles: Mapping[str, str]) -> dict[str, str]:
 
 
 async def remove(api: Api, handles: Mapping[str, str]) -> None:
-    """Delete the draft and the library pictures of a preparation; each refusal is passed over."""
+    """Delete the draft and the library pictures of a preparation, lost ones included; each refusal is passed over."""
     covers = [value for key, value in handles.items() if key.startswith("cover:")]
     drafts = [handles["draft"]] if "draft" in handles else []
     if not drafts and "tried:draft" in handles and covers and (found := await _quietly(draft_with_cover(api, covers[0]))):
         drafts = [str(found)]
     for media_id in drafts:
         await _quietly(api.ask("draft/delete", {"media_id": media_id}))
-    for media_id in (*covers, *(value for key, value in handles.items() if key.startswith("material:"))):
+    materials = {*covers, *(value for key, value in handles.items() if key.startswith("material:"))}
+    if any(key.startswith("tried:") and key.removeprefix("tried:") not in handles for key in handles):
+        listed = await _quietly(api.ask("material/batchget_material", {"type": "image", "offset": 0, "count": PAGE}))
+        ours = [item for item in _items(listed or {}) if str(item.get("name")).startswith(handles["name"])]
+        materials |= {text_of(item.get("media_id")) for item in ours}
+    for media_id in sorted(materials):
         await _quietly(api.ask("material/del_material", {"media_id": media_id}))
 
 
