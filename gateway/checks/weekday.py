@@ -17,12 +17,12 @@ def check(draft: Draft) -> list[Finding]:
 
     A date without a year is read as the one nearest to the day of publication.
     """
-    found: list[Finding] = []
-    for field, text in words(draft):
-        for match in _DATE.finditer(text):
-            if finding := _judge(field, match, draft.day):
-                found.append(finding)
-    return found
+    return [
+        finding
+        for field, text in words(draft)
+        for match in _DATE.finditer(text)
+        if (finding := _judge(field, match, draft.day)) is not None
+    ]
 
 
 def _judge(field: str, match: re.Match[str], near: date) -> Finding | None:

@@ -28,6 +28,7 @@ MAX_MEDIA: Final = 100
 MAX_MEDIA_BYTES: Final = 10 * 1024 * 1024
 MAX_SIDE: Final = 16_384
 MAX_CONTENT_BYTES: Final = 768 * 1024
+"""No valid content reaches it: JSON at most doubles the body, by escapes or by naming its links again; media add 150 KiB."""
 
 SOURCE_KINDS: Final = ("original", "contributed", "reprinted", "compiled")
 MEDIA_TYPES: Final = ("image/jpeg", "image/png", "image/gif")
@@ -167,10 +168,7 @@ class Content:
             NotContent: the value breaks a rule of the format; see `parse`.
         """
         self.recognised()
-        data = canonical.encode(self.manifest())
-        if len(data) > MAX_CONTENT_BYTES:
-            raise NotContent("too_long", "")
-        return data
+        return canonical.encode(self.manifest())
 
     def digest(self) -> Digest:
         """Return the SHA-256 of `to_bytes()`, the digest that statements and tokens name.
@@ -190,10 +188,12 @@ def status_text(content: Content, text: str) -> str:
 
     `text` is the `text` of the recognised body.
     """
-    unseen = [link for link in content.links if link not in text]
+    spelt = set(_SPELT_LINK.findall(text))
+    unseen = [link for link in content.links if link not in spelt]
     return " ".join([text, *unseen]).strip()
 
 
+_SPELT_LINK: Final = re.compile("https?://[!-~]+")
 _MEDIA_KEYS: Final = ("role", "type", "length", "sha256", "width", "height", "alt")
 _SOURCE_KEYS: Final = ("kind", "name", "url")
 _KEYS: Final = ("v", "kind", "title", "summary", "author", "source", "body", "media", "links")
