@@ -318,10 +318,14 @@ SaveHandle = Callable[[str, str], Awaitable[None]]
 
 
 class Connector(Protocol):
-    """One platform. Implementations hold no per-send state; what they cache costs only a repeat when lost."""
+    """One platform. Implementations hold no per-send state; what they cache costs only a repeat when lost.
+
+    `prepares` is False only for a platform where nothing is made before the commit: no handles, no read-back, no snapshot.
+    """
 
     platform: str
     version: str
+    prepares: bool
     operations: frozenset[Operation]
     credential_fields: tuple[CredentialField, ...]
 

@@ -1,7 +1,7 @@
 """The only way out: HTTP calls to a platform with every trap of the client library shut.
 
 1. No redirects: a client that follows them hands custom credential headers to the second origin.
-2. No proxy variables, no cookies, no automatic resending: commits are POST, and an idle connection is reused for 4 s only.
+2. No proxy variables, no cookies, no automatic resending of any method; an idle connection is reused for 4 s only.
 3. The connected peer's address is checked: a sandbox deployment talks to loopback only, a live one never does.
 4. An error says whether a request byte may have left (`ReplyLost`) or surely did not (`NotSent`), and nothing else: it
    carries the library's error by name only, since that one's text may quote the address and so a token.
@@ -78,6 +78,18 @@ class _Progress:
         self.sent = False
 
 
+class _Broken(aiohttp.ClientError):
+    """A connection failed; of a type that the client library does not answer by sending the request again."""
+
+
+async def _never_again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep the library from resending: it repeats GET, PUT and DELETE by itself when a connection breaks."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Broken(type(error).__name__) from None
+
+
 class PeerRefused(OSError):
     """The name led to an address this deployment may not talk to."""
 
@@ -95,7 +107,7 @@ class Transport:
         connector = aiohttp.TCPConnector(keepalive_timeout=4, limit=64, ttl_dns_cache=30, socket_factory=self._socket)
         self._session = aiohttp.ClientSession(
             connector=connector, trace_configs=[trace], cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
-            headers={"Accept-Encoding": "identity"}, auto_decompress=True, max_line_size=16384, max_field_size=16384,
+            middlewares=(_never_again,), headers={"Accept-Encoding": "identity"}, auto_decompress=True, max_line_size=16384, max_field_size=16384,
         )
         return self
 
@@ -138,7 +150,7 @@ class Transport:
                 body = await _read(response)
                 return Reply(status=response.status, headers={k.lower(): v for k, v in response.headers.items()}, body=body)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
-            cause = type(error).__name__
+            cause = str(error) if isinstance(error, _Broken) else type(error).__name__
         # Raised out here: the library's error may quote the address with its token, and a chained error is printed too.
         raise ReplyLost(cause) if progress.sent else NotSent(cause)
 

@@ -192,7 +192,7 @@ def abandon(context: Context) -> list[Draft]:
     publication = find(context.state, command.publication)
     if publication.state not in STOPPABLE:
         raise Denied("wrong_state", detail=publication.state.value)
-    return [Draft(EntryType.PUBLICATION_ABANDONED, publication.id, {"cause": command.cause})]
+    return [Draft(EntryType.PUBLICATION_ABANDONED, publication.id, {"cause": command.cause, "words": command.words})]
 
 
 def miss(context: Context) -> list[Draft]:

@@ -407,6 +407,7 @@ class Abandon:
 
     publication: str
     cause: str
+    words: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ class WeChatConnector:
 
     platform = render.PLATFORM
     version = render.CONNECTOR
+    prepares = True
     operations = frozenset({Operation.PUBLISH, Operation.WITHDRAW})
     credential_fields = (
         CredentialField(key="appid", zh="AppID（开发者 ID）", en="AppID", secret=False),

@@ -60,6 +60,7 @@ class WeiboConnector:
 
     platform = render.PLATFORM
     version = render.CONNECTOR
+    prepares = True
     operations = frozenset({Operation.PUBLISH, Operation.WITHDRAW})
     credential_fields = (
         CredentialField(key="access_token", zh="授权令牌（access_token）", en="Access token", secret=True),

@@ -62,6 +62,7 @@ class WordPressConnector:
 
     platform = render.PLATFORM
     version = render.CONNECTOR
+    prepares = True
     operations = frozenset({Operation.PUBLISH, Operation.EDIT, Operation.WITHDRAW})
     credential_fields = (
         CredentialField(key="user", zh="网站用户名", en="User name on the site", secret=False),

@@ -1,0 +1,68 @@
+"""The guarded clock: time that never goes back, and does not believe a jump.
+
+1. Within a run the wall clock is bounded by CLOCK_BOOTTIME: it may drift from it by `SLACK` seconds, not more.
+2. What is handed out never decreases, and never lies before the log's last entry.
+3. At start a wall clock behind the log stops sends (`behind`) until it has caught up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from gateway.protocol import instants
+from gateway.protocol.instants import Instant
+
+SLACK: Final = 2.0
+
+
+def _boot_seconds() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class Clock:
+    """The one home of the current time; everything else is given instants."""
+
+    def __init__(
+        self, last: Instant = instants.EPOCH_START, *, wall: Callable[[], datetime] = _wall_clock,
+        boot: Callable[[], float] = _boot_seconds,
+    ) -> None:
+        self._wall, self._boot = wall, boot
+        self._base_wall, self._base_boot = wall(), boot()
+        self._last = last
+
+    def not_before(self, last: Instant) -> None:
+        """Never hand out an instant before `last`, the log's last entry."""
+        self._last = max(self._last, last)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the bounded wall clock lies before what the log has already seen; sends wait while it does."""
+        return instants.from_datetime(self._bounded()) < self._last
+
+    def now(self) -> Instant:
+        """Return the current instant."""
+        moment = instants.from_datetime(self._bounded())
+        self._last = max(self._last, moment)
+        return self._last
+
+    def moment(self) -> datetime:
+        """Return the current instant as an aware datetime."""
+        return instants.to_datetime(self.now())
+
+    def _bounded(self) -> datetime:
+        wall = self._wall()
+        expected = self._base_wall + timedelta(seconds=self._boot() - self._base_boot)
+        slack = timedelta(seconds=SLACK)
+        if wall > expected + slack:
+            return expected + slack
+        if wall < expected - slack:
+            return expected - slack
+        self._base_wall, self._base_boot = wall, self._boot()  # follows a slowly adjusted clock, never a jump
+        return wall

@@ -1,0 +1,1 @@
+"""The enforcer: the process that holds the keys and is the only one that talks to platforms."""

@@ -1,0 +1,244 @@
+"""The runner: the only writer of the log and of the state.
+
+1. `decide` runs on the tip, in one turn of the loop, and its entries are queued in that order; nothing awaits in between.
+2. Replies, pages, timers and effects see `state`, the durable prefix; an entry is applied to it only after its commit.
+3. Token texts and evidence are blobs made durable before the commit that names them.
+4. A failed append is unknown, not "not done": the runner is broken from then on, `on_broken` is called, the process leaves.
+5. Denials that matter become an entry; the same person's same denial within a minute is counted instead, like every other try.
+6. Sealed means that nothing is appended: there is no key to sign a checkpoint with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Final
+
+from gateway import canonical, machine
+from gateway.canonical import Digest, NotCanonical
+from gateway.clock import Clock
+from gateway.enforcer.blobs import BlobStore
+from gateway.enforcer.ids import DecisionIds
+from gateway.log.checkpoint import KeyChain, Signer
+from gateway.log.copies import CheckpointCopies
+from gateway.log.errors import LogUnavailable
+from gateway.log.merkle import Tree
+from gateway.log.store import LogStore
+from gateway.log.writer import Commit, GroupCommitLog, LogWriter
+from gateway.machine.state import State
+from gateway.protocol import instants
+from gateway.protocol.commands import Dispatch, Grade, Refuse, Request
+from gateway.protocol.denials import Denied
+from gateway.protocol.entries import SYSTEM, Entry
+from gateway.protocol.instants import Instant
+from vault.seal import Vault
+
+REPEAT_SECONDS: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command's answer: its last entry's number, the object of its first entry, and the entries (empty for a repeat)."""
+
+    seq: int
+    object: str
+    entries: tuple[Entry, ...]
+
+
+class BlobFirstWriter(LogWriter):
+    """A log writer that makes pending blobs durable before each commit, in the writing thread."""
+
+    def __init__(self, blobs: BlobStore, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._blobs = blobs
+        self.pending: SimpleQueue[Mapping[Digest, bytes]] = SimpleQueue()
+
+    def commit(self, bodies: Sequence[bytes], *, sync: bool = False, rotate_to: Signer | None = None) -> Commit:
+        """Store what is pending, then commit; see `LogWriter.commit`."""
+        while not self.pending.empty():
+            self._blobs.put_all(self.pending.get())
+        return super().commit(bodies, sync=sync, rotate_to=rotate_to)
+
+
+@dataclass(slots=True, kw_only=True)
+class LogParts:
+    """A verified log, ready to be written: what `startup.verify` hands over."""
+
+    store: LogStore
+    copies: CheckpointCopies
+    tree: Tree
+    chain: KeyChain
+    fence: int
+
+
+class Runner:
+    """See the module's list. Made sealed; `unsealed` opens the writer."""
+
+    def __init__(
+        self, *, tip: State, state: State, parts: LogParts, clock: Clock, blobs: BlobStore, vault: Vault,
+        on_broken: Callable[[LogUnavailable], None] = lambda _error: None, commit_deadline: float = 5.0,
+    ) -> None:
+        self.tip, self.state = tip, state
+        self.parts = parts
+        self.clock = clock
+        self.blobs = blobs
+        self.vault = vault
+        self.counts: Counter[str] = Counter()
+        self._log: GroupCommitLog | None = None
+        self._writer: BlobFirstWriter | None = None
+        self._on_broken = on_broken
+        self._commit_deadline = commit_deadline
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._recent: dict[tuple[str, str, str], Instant] = {}
+        self.listeners: list[Callable[[Sequence[Entry]], None]] = []
+
+    @property
+    def sealed(self) -> bool:
+        """Whether nothing can be appended for want of keys."""
+        return self._log is None
+
+    @property
+    def broken(self) -> LogUnavailable | None:
+        """What broke the log, or None."""
+        return self._log.broken if self._log is not None else None
+
+    def now(self) -> Instant:
+        """Return the guarded current instant."""
+        return self.clock.now()
+
+    def unsealed(self, signer: Signer) -> None:
+        """Open the writer; `signer` holds the log's newest key. Called inside the running loop."""
+        parts = self.parts
+        self._writer = BlobFirstWriter(
+            self.blobs, store=parts.store, copies=parts.copies, tree=parts.tree, chain=parts.chain, signer=signer, epoch=self.tip.epoch,
+            fence=parts.fence,
+        )
+        self._log = GroupCommitLog(self._writer, on_broken=self._broke, commit_deadline=self._commit_deadline)
+
+    async def close(self) -> None:
+        """Commit what is queued and close the writer; sealing and stopping end here."""
+        log, self._log, self._writer = self._log, None, None
+        if log is not None:
+            await log.close()
+
+    def _broke(self, error: LogUnavailable) -> None:
+        for waiter in list(self._waiters):
+            if not waiter.done():
+                waiter.set_exception(LogUnavailable(error.code, str(error)))
+        self._waiters.clear()
+        self._on_broken(error)
+
+    async def submit(self, request: Request, *, blobs: Mapping[Digest, bytes] | None = None, rotate_to: Signer | None = None) -> Done:
+        """Decide, log, and return once it is durable.
+
+        Raises:
+            Denied: the rules say no (logged where it must be), the vault is sealed, or the clock is behind the log.
+            LogUnavailable: unknown whether it was logged; repeat the same command id after the restart.
+        """
+        try:
+            return await self._submit(request, blobs or {}, rotate_to)
+        except machine.Repeated as repeated:
+            await self.wait_durable(repeated.seq)
+            return Done(repeated.seq, repeated.object, ())
+        except Denied as denied:
+            self.counts[denied.code] += 1
+            if denied.words.logged and request.grade is not Grade.SYSTEM:
+                await self.refused(denied, actor=request.actor, source="counter", about=type(request.command).__name__)
+            raise
+
+    async def _submit(self, request: Request, blobs: Mapping[Digest, bytes], rotate_to: Signer | None) -> Done:
+        log, writer = self._need_log()
+        at = self.clock.now()
+        ids = DecisionIds(self.vault)
+        drafts = machine.decide(self.tip, request, at, ids)
+        entries = machine.place(self.tip, drafts, at, request.ref)
+        bodies = _bodies(entries, strict=request.grade is not Grade.SYSTEM)
+        for entry in entries:
+            machine.apply(self.tip, entry)
+        if blobs or ids.blobs:
+            writer.pending.put({**blobs, **ids.blobs})
+        future = log.enqueue(bodies, anchor=type(request.command) is Dispatch, rotate_to=rotate_to)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        future.add_done_callback(lambda done: self._durable(done, entries, waiter))
+        await waiter
+        return Done(entries[-1].seq, entries[0].object, tuple(entries))
+
+    def _need_log(self) -> tuple[GroupCommitLog, BlobFirstWriter]:
+        if self._log is None or self._writer is None:
+            raise Denied("vault_sealed")
+        if self._log.broken is not None:
+            raise LogUnavailable(self._log.broken.code, str(self._log.broken))
+        return self._log, self._writer
+
+    def _durable(self, done: asyncio.Future[Commit], entries: Sequence[Entry], waiter: asyncio.Future[None]) -> None:
+        self._waiters.discard(waiter)
+        error = done.exception()
+        if error is not None:
+            if not waiter.done():
+                waiter.set_exception(error)
+            return
+        for entry in entries:
+            machine.apply(self.state, entry)
+        if not waiter.done():
+            waiter.set_result(None)
+        for listener in self.listeners:
+            listener(entries)
+
+    async def refused(
+        self, denied: Denied, *, actor: str, source: str, about: str, channel: str | None = None, content: Digest | None = None,
+    ) -> Done | None:
+        """Log a refused attempt, once a minute for the same person, code and matter; None where it was only counted or sealed."""
+        key, now = (actor, denied.code, about), self.clock.now()
+        last = self._recent.get(key)
+        if self.sealed or (last is not None and instants.seconds_between(last, now) < REPEAT_SECONDS):
+            return None
+        if len(self._recent) > 10_000:
+            self._recent.clear()
+        self._recent[key] = now
+        command = Refuse(
+            code=denied.code, rule=denied.rule, source=source, channel=channel, content=content, about=about, missing=denied.missing,
+        )
+        return await self.submit(Request(command=command, actor=actor or SYSTEM, grade=Grade.SYSTEM))
+
+    async def system(self, command: Any) -> Done:
+        """Submit a command of the enforcer's own."""
+        return await self.submit(Request(command=command, actor=SYSTEM, grade=Grade.SYSTEM))
+
+    async def wait_durable(self, seq: int, timeout: float = 10.0) -> None:  # noqa: ASYNC109 -- a bound on waiting for others' commits
+        """Wait until entry `seq` is durable.
+
+        Raises:
+            TimeoutError: it did not become durable in time.
+        """
+        async with asyncio.timeout(timeout):
+            while self.state.size <= seq:
+                await self.wait_change()
+
+    async def wait_change(self) -> None:
+        """Wait for the next durable entry."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+
+        def wake(_entries: Sequence[Entry]) -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        self.listeners.append(wake)
+        try:
+            await waiter
+        finally:
+            self.listeners.remove(wake)
+
+
+def _bodies(entries: Sequence[Entry], *, strict: bool) -> list[bytes]:
+    try:
+        if strict:  # what people typed; what the enforcer built by itself is canonical by construction
+            for entry in entries:
+                canonical.check(entry.data)
+        return [entry.to_bytes() for entry in entries]
+    except NotCanonical as error:
+        raise Denied("invalid", detail="not loggable") from error
