@@ -19,10 +19,10 @@ def get(asked: Asked) -> JSON:
     """menu/get: the menu as set through the API; 46003 without one."""
     if asked.account.menu is None:
         raise Refused(46003)
-    answer: JSON = {"menu": asked.account.menu}
-    if asked.account.conditional_menus:
-        answer["conditionalmenu"] = list(asked.account.conditional_menus.values())
-    return answer
+    if not asked.account.conditional_menus:
+        return {"menu": asked.account.menu}
+    conditional = list(asked.account.conditional_menus.values())
+    return {"menu": asked.account.menu | {"menuid": conditional[0]["menuid"] - 1}, "conditionalmenu": conditional}
 
 
 def delete(asked: Asked) -> JSON:
@@ -52,9 +52,13 @@ def delconditional(asked: Asked) -> JSON:
 
 
 def current_selfmenu(asked: Asked) -> JSON:
-    """get_current_selfmenu_info: the menu in force."""
+    """get_current_selfmenu_info: the menu in force; sub-buttons stand in a `list` here."""
     menu = asked.account.menu
-    return {"is_menu_open": int(menu is not None), "selfmenu_info": menu or {"button": []}}
+    buttons = [
+        {**button, "sub_button": {"list": button["sub_button"]}} if button.get("sub_button") else button
+        for button in (menu or {"button": []})["button"]
+    ]
+    return {"is_menu_open": int(menu is not None), "selfmenu_info": {"button": buttons}}
 
 
 def comment_switch(asked: Asked, *, is_open: bool) -> JSON:

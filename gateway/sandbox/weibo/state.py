@@ -129,11 +129,9 @@ def issue(state: WeiboState, user: User, app: App, now: float) -> AccessToken:
 
 
 def next_number(state: WeiboState, now: float) -> int:
-    """Make the 16-digit number of a new post: it grows with time."""
-    number = int((now - 515_483_463) * 4_194_304) // 100 + secrets.randbelow(1000)
-    while str(number) in state.posts:
-        number += 1
-    return number
+    """Make the 16-digit number of a new post: it grows with time and with each post."""
+    newest = max((post.number for post in state.posts.values()), default=0)
+    return max(int((now - 515_483_463) * 4_194_304), newest + 1) + secrets.randbelow(1000)
 
 
 def weibo_time(at: float) -> str:

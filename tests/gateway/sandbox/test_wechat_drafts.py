@@ -49,7 +49,7 @@ async def test_one_to_eight_articles(client):
 
 
 async def test_unicode_escapes_are_refused(client):
-    """A body with \\uXXXX escapes is 40033; an escaped backslash before u is not one."""
+    """A body with Unicode escapes is 40033; an escaped backslash before u is not one."""
     cover = await client.cover()
     raw = '{"articles":[{"title":"%s","content":"<p>c</p>","thumb_media_id":"' + cover + '"}]}'
     assert (await client.post("draft/add", raw=(raw % "\\u6807\\u9898").encode()))["errcode"] == 40033
