@@ -87,11 +87,14 @@ def sign(payload: bytes, *, payload_type: str, public_key: bytes, signer: Callab
     """Sign a payload with one key; `signer` signs the PAE bytes, so that the private key stays where it is.
 
     Raises:
-        SignatureInvalid: `bad_type`, or `too_large` when the envelope would pass 8 KiB.
+        SignatureInvalid: `bad_type`, `too_large` when the envelope would pass 8 KiB, or `bad_signature` when `signer` and
+            `public_key` do not belong together.
     """
     if _TYPE.fullmatch(payload_type) is None:
         raise SignatureInvalid("bad_type")
-    signature = Signature(keyid=key_hint(public_key), sig=signer(pae(payload_type, payload)))
+    message = pae(payload_type, payload)
+    signature = Signature(keyid=key_hint(public_key), sig=signer(message))
+    verify_raw(public_key, signature.sig, message)  # a fault or a mixed-up key must not leave this process
     envelope = Envelope(payload_type=payload_type, payload=payload, signatures=(signature,))
     if len(envelope.to_bytes()) > MAX_ENVELOPE:
         raise SignatureInvalid("too_large")

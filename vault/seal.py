@@ -53,6 +53,17 @@ class _Opened:
     seeds: dict[KeyName, SecretBytes]
     signers: dict[KeyName, Ed25519PrivateKey] = field(default_factory=dict)
 
+    def take(self, name: KeyName, version: int, seed: bytes) -> None:
+        self.versions[KEY_PREFIX + name] = version
+        if name in self.seeds:
+            self.seeds[name].wipe()
+        self.seeds[name] = SecretBytes(seed)
+        if name in SIGNING:
+            self.signers[name] = Ed25519PrivateKey.from_private_bytes(seed)
+
+    def public_keys(self) -> dict[KeyName, bytes]:
+        return {name: _public(key) for name, key in self.signers.items()}
+
     def wipe(self) -> None:
         self.root.wipe()
         self.keyring.wipe()
@@ -115,8 +126,8 @@ class Vault:
         for name in KeyName:
             seed = random(envelope.KEY_LENGTH)
             rows.append(vault._seal_row(opened, KEY_PREFIX + name, 1, seed))
-            vault._take_key(opened, name, 1, seed)
-        vault._opened = opened
+            opened.take(name, 1, seed)
+        vault._opened, vault._public = opened, opened.public_keys()
         rows.extend(vault.new_slot(secret) for secret in secrets)
         return NewVault(vault=vault, rows=tuple(rows), public_keys=dict(vault._public))
 
@@ -141,13 +152,12 @@ class Vault:
             raise Tampered("row_missing")
         records = [SlotRecord.parse(row) for row in own if row.secret_id.startswith(SLOT_PREFIX)]
         slot_id, root = slots.open_any(records, secret, deployment=self.deployment, policy=self._argon2)
-        keyring = Keyring.parse(self._open_keyring(root, by_id[KEYRING]))
-        opened = _Opened(root=root, keyring=keyring, versions={KEYRING: by_id[KEYRING].version}, seeds={})
-        for name in KeyName:
-            row = by_id[KEY_PREFIX + name]
-            self._take_key(opened, name, row.version, self._open_row(opened, row))
+        opened = self._open_keys(root, by_id)
         with self._lock:
-            self._opened = opened
+            if self._opened is not None:
+                opened.wipe()
+                raise AlreadyUnsealed
+            self._opened, self._public = opened, opened.public_keys()
         return slot_id
 
     def seal(self) -> None:
@@ -173,7 +183,8 @@ class Vault:
             SecretRefused: `reserved`, `bad_id`, `bad_version` or `too_long`.
         """
         self._check_caller_name(secret_id, version)
-        return self._seal_row(self._need(), secret_id, version, secret.expose())
+        with self._lock:
+            return self._seal_row(self._need(), secret_id, version, secret.expose())
 
     @contextmanager
     def lease(self, *, secret_id: str, version: int, row: bytes, expected_sha256: str, purpose: str) -> Iterator[SecretBytes]:
@@ -244,17 +255,19 @@ class Vault:
         Raises:
             Sealed: there is no key.
         """
-        opened = self._need()
-        seed = self._random(envelope.KEY_LENGTH)
-        row = self._seal_row(opened, KEY_PREFIX + name, opened.versions[KEY_PREFIX + name] + 1, seed)
+        with self._lock:
+            opened = self._need()
+            seed = self._random(envelope.KEY_LENGTH)
+            row = self._seal_row(opened, KEY_PREFIX + name, opened.versions[KEY_PREFIX + name] + 1, seed)
         return PreparedKey(row=row, public_key=_public(Ed25519PrivateKey.from_private_bytes(seed)) if name in SIGNING else None)
 
     # -- terms and slots ----------------------------------------------------------------------------------------------
 
     def prepare_rotation(self) -> SealedRow:
         """Make the keyring's next version with a new term; nothing is under it before `adopt`."""
-        opened = self._need()
-        return self._seal_keyring(opened, opened.keyring.rotated(self._random), opened.versions[KEYRING] + 1)
+        with self._lock:
+            opened = self._need()
+            return self._seal_keyring(opened, opened.keyring.rotated(self._random), opened.versions[KEYRING] + 1)
 
     def prepare_retirement(self, term: int, in_use: Mapping[int, int]) -> SealedRow:
         """Make the keyring's next version without `term`; `in_use` comes from `terms_in_use` over every stored row.
@@ -262,8 +275,9 @@ class Vault:
         Raises:
             TermRefused: `current`, `unknown` or `in_use`.
         """
-        opened = self._need()
-        return self._seal_keyring(opened, opened.keyring.retired(term, in_use), opened.versions[KEYRING] + 1)
+        with self._lock:
+            opened = self._need()
+            return self._seal_keyring(opened, opened.keyring.retired(term, in_use), opened.versions[KEYRING] + 1)
 
     def adopt(self, row: SealedRow, *, expected_sha256: str) -> None:
         """Bring a prepared keyring or key into use; it has to be the next version of its own.
@@ -281,11 +295,13 @@ class Vault:
             if row.version != opened.versions[row.secret_id] + 1:
                 raise Tampered("not_next_version")
             if row.secret_id == KEYRING:
-                opened.keyring = Keyring.parse(self._open_keyring(opened.root, row))
+                old, opened.keyring = opened.keyring, Keyring.parse(self._open_keyring(opened.root, row))
+                old.wipe()
                 opened.versions[KEYRING] = row.version
             else:
                 name = KeyName(row.secret_id.removeprefix(KEY_PREFIX))
-                self._take_key(opened, name, row.version, self._open_row(opened, row))
+                opened.take(name, row.version, self._open_row(opened, row))
+                self._public = opened.public_keys()
 
     @property
     def terms(self) -> tuple[int, ...]:
@@ -372,6 +388,15 @@ class Vault:
         record = EnvelopeRecord.parse(row.row)
         return self._open_under(row, record, opened.keyring.key(record.term))
 
+    def _open_keys(self, root: SecretBytes, by_id: Mapping[str, SealedRow]) -> _Opened:
+        ring = by_id[KEYRING]
+        keyring = Keyring.parse(self._open_keyring(root, ring))
+        opened = _Opened(root=root, keyring=keyring, versions={KEYRING: ring.version}, seeds={})
+        for name in KeyName:
+            row = by_id[KEY_PREFIX + name]
+            opened.take(name, row.version, self._open_row(opened, row))
+        return opened
+
     def _open_keyring(self, root: SecretBytes, row: SealedRow) -> bytes:
         record = EnvelopeRecord.parse(row.row)
         if record.term != ROOT_TERM:
@@ -380,13 +405,6 @@ class Vault:
 
     def _open_under(self, row: SealedRow, record: EnvelopeRecord, key: bytes) -> bytes:
         return envelope.open_record(record, deployment=self.deployment, secret_id=row.secret_id, version=row.version, term_key=key)
-
-    def _take_key(self, opened: _Opened, name: KeyName, version: int, seed: bytes) -> None:
-        opened.versions[KEY_PREFIX + name] = version
-        opened.seeds[name] = SecretBytes(seed)
-        if name in SIGNING:
-            opened.signers[name] = Ed25519PrivateKey.from_private_bytes(seed)
-            self._public[name] = _public(opened.signers[name])
 
 
 def _public(key: Ed25519PrivateKey) -> bytes:

@@ -105,6 +105,14 @@ def test_too_large_and_odd_types_are_not_signed():
         assert caught.value.reason == reason
 
 
+def test_a_signer_that_does_not_fit_its_public_key_is_noticed():
+    """A mixed-up key gives no token."""
+    other = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    with pytest.raises(SignatureInvalid) as caught:
+        dsse.sign(b"{}", payload_type=TYPE, public_key=PUBLIC, signer=other.sign)
+    assert caught.value.reason == "bad_signature"
+
+
 # -- public keys --
 
 P = 2**255 - 19

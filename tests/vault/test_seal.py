@@ -4,6 +4,8 @@ import hmac
 import itertools
 import os
 import pickle
+import threading
+import time
 import traceback
 from dataclasses import replace
 
@@ -131,6 +133,59 @@ def test_an_open_vault_is_not_opened_again(new, passphrase):
     """Seal it first."""
     with pytest.raises(AlreadyUnsealed):
         new.vault.unseal(passphrase, rows=new.rows, expected=expected_of(new.rows))
+
+
+def test_two_unseals_at_once_open_it_once(new, cheap, passphrase, monkeypatch):
+    """The slower one finds the vault open and wipes what it had."""
+    vault, real, roots = Vault(deployment="dep_test", argon2=cheap), slots.open_any, []
+
+    def slow(*arguments, **options):
+        monkeypatch.setattr(slots, "open_any", real)
+        vault.unseal(passphrase, rows=new.rows, expected=expected_of(new.rows))
+        roots.append(real(*arguments, **options))
+        return roots[0]
+
+    monkeypatch.setattr(slots, "open_any", slow)
+    with pytest.raises(AlreadyUnsealed):
+        vault.unseal(passphrase, rows=new.rows, expected=expected_of(new.rows))
+    assert roots[0][1].gone
+    assert not vault.sealed
+    assert vault.sign(KeyName.APPROVAL, b"m")
+
+
+def test_a_failed_unseal_changes_nothing(new, cheap, passphrase):
+    """Public keys known from before stay when a later unseal fails."""
+    vault = reopened(new, cheap, passphrase)
+    vault.seal()
+    broken = [*new.rows[:3], replace(new.rows[3], row=new.rows[2].row), *new.rows[4:]]
+    with pytest.raises(Tampered):
+        vault.unseal(passphrase, rows=broken, expected=expected_of(broken))
+    assert vault.sealed
+    assert vault.public_key(KeyName.APPROVAL) == new.public_keys[KeyName.APPROVAL]
+
+
+def test_leases_from_many_threads_end_when_sealed(new):
+    """Eight threads lease and use while one seals: each sees its secret, `Sealed` or `SecretGone`, and nothing stays open."""
+    row, seen = put(new.vault), set()
+
+    def work() -> None:
+        try:
+            while True:
+                seen.add(read(new.vault, row))
+        except (Sealed, SecretGone) as stopped:
+            seen.add(type(stopped))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    while CANARY not in seen:
+        time.sleep(0.001)
+    new.vault.seal()
+    for thread in threads:
+        thread.join(10)
+    assert seen <= {CANARY, Sealed, SecretGone}
+    assert len(seen) >= 2
+    assert new.vault.open_leases == ()
 
 
 def test_a_wrong_passphrase_leaves_it_sealed(new, cheap):

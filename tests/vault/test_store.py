@@ -86,9 +86,14 @@ def test_deleting_a_row_that_is_gone_is_no_error(store):
 def test_a_transaction_is_all_or_nothing(store):
     """An exception inside rolls back; otherwise all is there."""
     store.insert(SLOT)
-    with pytest.raises(sqlite3.IntegrityError), store.transaction():
-        store.insert(A)
-        store.insert(SLOT)
+
+    def write_both() -> None:
+        with store.transaction():
+            store.insert(A)
+            store.insert(SLOT)
+
+    with pytest.raises(sqlite3.IntegrityError):
+        write_both()
     store.delete(SLOT.secret_id, 1)
     assert store.rows() == ()
     with store.transaction(), store.transaction():
