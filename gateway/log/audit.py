@@ -239,14 +239,19 @@ def _one_copy(path: Path, state: _State) -> Iterator[_CopyLine]:
 def _take(state: _State, row: StoredCheckpoint, lines: _Ahead) -> None:
     """Judge one checkpoint row: its note, its leaf hashes, and what the copies say of the same size."""
     checkpoint = _open(state, row.note, signed=state.all_signatures)
-    if checkpoint is None or checkpoint.size != row.size or checkpoint.epoch != row.epoch:
+    if checkpoint is None or checkpoint.size != row.size:
         state.find("checkpoint_altered", row.size, detail="the note does not verify")
         checkpoint = None
+    elif checkpoint.epoch != row.epoch:
+        state.find("checkpoint_altered", row.size, detail="the epoch beside the note is another")
     candidates = [row.leaves]
     for line in lines.up_to(row.size):
         other = checkpoint if line.note == row.note else _open_copy(state, line)
         if other is None:
             continue
+        if line.note != row.note and checkpoint is not None and _open(state, row.note, signed=True) is None:
+            state.find("checkpoint_altered", row.size, detail="the note does not verify")
+            checkpoint = None
         if line.size < row.size:
             _missing_checkpoint(state, other, checkpoint, line)
         else:

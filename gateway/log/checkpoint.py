@@ -255,6 +255,11 @@ class KeyChain:
         """The key that signs the next checkpoint."""
         return self._keys[-1]
 
+    @property
+    def keys(self) -> tuple[LogKey, ...]:
+        """All keys so far, in order."""
+        return tuple(self._keys)
+
     def key_for(self, size: int) -> LogKey:
         """Return the key that must have signed the checkpoint of `size`: a rotation at entry n rules every size above n."""
         for start, key in zip(reversed(self._starts), reversed(self._keys), strict=True):
@@ -272,27 +277,26 @@ class KeyChain:
         return open_checkpoint(note, [self.key_for(size)])
 
     def follow(self, seq: int, data: dict[str, Any]) -> None:
-        """Take over the next key from the data of the `key.rotated` entry number `seq`.
+        """Take over the next key from the data of the `key.rotated` entry number `seq`: {key, signature}.
 
         Raises:
-            NoteInvalid: the note in it was not signed by the newest key, is about another entry, or the key has another name.
+            NoteInvalid: the note in `signature` is not the newest key's over exactly this step, or the key has another name.
         """
-        note = data.get("note")
-        if not isinstance(note, str):
+        note, vkey = data.get("signature"), data.get("key")
+        if not isinstance(note, str) or not isinstance(vkey, str):
             raise NoteInvalid("not a key rotation")
-        lines = verify_note(note, [self.newest]).text.split("\n")
-        if len(lines) != 4 or lines[0] != _ROTATION or lines[1] != str(seq) or data.get("vkey") != lines[2]:
-            raise NoteInvalid("not the rotation of this entry")
-        key = parse_vkey(lines[2])
+        key = parse_vkey(vkey)
+        if verify_note(note, [self.newest]).text != _rotation_text(self.newest, key):
+            raise NoteInvalid("not the rotation of this key")
         if key.name != self.first.name or key in self._keys:
             raise NoteInvalid("not a new key of this log")
         self._keys.append(key)
         self._starts.append(seq)
 
 
-def rotation_data(*, seq: int, new: LogKey, old: Signer) -> dict[str, str]:
-    """Return the data of the `key.rotated` entry number `seq`: the new key, and a note by the old one that says so."""
-    return {"vkey": new.vkey, "note": old.note(f"{_ROTATION}\n{seq}\n{new.vkey}\n")}
+def rotation_data(*, new: LogKey, old: Signer) -> dict[str, str]:
+    """Return the data of a `key.rotated` entry: the new key, and a note by the old one that says so."""
+    return {"key": new.vkey, "signature": old.note(_rotation_text(old.key, new))}
 
 
 def origin_of(name: str, epoch: str) -> str:
@@ -304,6 +308,11 @@ def origin_of(name: str, epoch: str) -> str:
     if not _NAME.fullmatch(epoch) or "/" in epoch:
         raise NoteInvalid("not an epoch")
     return f"{name}/{epoch}"
+
+
+def _rotation_text(old: LogKey, new: LogKey) -> str:
+    """Return what the old key signs; its second line is no number, so it can be taken for no checkpoint."""
+    return f"{_ROTATION}\n{old.vkey}\n{new.vkey}\n"
 
 
 def _check_origin(checkpoint: Checkpoint, key: LogKey) -> None:

@@ -101,7 +101,7 @@ class LogWriter:
         found = [(seq, data) for seq, body in enumerate(bodies, len(self._tree)) if (data := rotation_in(body)) is not None]
         if not found and rotate_to is None:
             return self._signer
-        if len(found) != 1 or rotate_to is None or found[0][1].get("vkey") != rotate_to.key.vkey:
+        if len(found) != 1 or rotate_to is None or found[0][1].get("key") != rotate_to.key.vkey:
             raise ValueError("a key rotation and its signer come together, one a commit")
         self._chain.follow(*found[0])
         return rotate_to
