@@ -9,7 +9,6 @@ Limits follow the WeChat page of the platform facts: 10 MB material, 1 MB body p
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +21,7 @@ MAX_PIXELS: Final = 40_000_000
 MAX_SIDE: Final = 4096
 MAX_TALL: Final = 16_384
 MAX_FRAMES: Final = 200
-MAX_FRAME_PIXELS: Final = 120_000_000
+MAX_FRAME_PIXELS: Final = 40_000_000
 BODY_BYTES: Final = 1024 * 1024
 
 _MAGIC: Final = (
@@ -108,10 +107,8 @@ def _kind(data: bytes) -> str:
 
 def _open(data: bytes, kind: str) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=(kind,))
-    except Image.DecompressionBombError as error:
+        image = Image.open(io.BytesIO(data), formats=(kind,))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _refused("bomb") from error
     except Exception as error:
         raise _refused("broken") from error
@@ -121,12 +118,12 @@ def _open(data: bytes, kind: str) -> Image.Image:
 
 
 def _still(image: Image.Image, notes: list[str]) -> Image.Image:
-    if getattr(image, "n_frames", 1) > 1:
-        notes.append("animation_stopped")
-    if image.info.keys() & {"exif", "icc_profile", "comment", "xmp", "XML:com.adobe.xmp", "photoshop"} or image.getexif():
-        notes.append("metadata_removed")
     try:
+        if getattr(image, "n_frames", 1) > 1:
+            notes.append("animation_stopped")
         image.load()
+        if image.info.keys() & {"exif", "icc_profile", "comment", "xmp", "XML:com.adobe.xmp", "photoshop"} or image.getexif():
+            notes.append("metadata_removed")
         turned = ImageOps.exif_transpose(image)
         if turned.size != image.size:
             notes.append("oriented")
@@ -231,8 +228,8 @@ _WORDS: Final = {
         "The picture has too many pixels (the limit is 40 million) and was not decoded. Scale it down and upload it again.",
     ),
     "frames": (
-        "动图帧数过多（上限 200 帧、总计 1.2 亿像素）。请减少帧数再上传。",
-        "The animation has too many frames (200, or 120 million pixels in all). Shorten it and upload it again.",
+        "动图帧数过多（上限 200 帧、总计 4000 万像素）。请减少帧数再上传。",
+        "The animation has too many frames (200, or 40 million pixels in all). Shorten it and upload it again.",
     ),
     "broken": (
         "图片已损坏，无法读取。请重新导出后再上传。",

@@ -49,8 +49,10 @@ def assert_settled(source: str) -> None:
     try:
         made = normalise_html(source)
     except NormaliseRefused as refusal:
-        assert refusal.zh
-        assert refusal.en
+        code = refusal.code
+        made = None
+    if made is None:
+        assert code in {"too_deep", "too_many_tags", "body_too_complex", "too_large"}
         return
     recognise(made.body)
     assert normalise_html(made.body).body == made.body
