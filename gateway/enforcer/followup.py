@@ -133,7 +133,7 @@ class Followup:
             await work
         except LogUnavailable:
             log.error("log unavailable", action="log_unavailable", about=name)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- one publication's fault must not stop the others
             log.error("failed", action="followup_error", about=name, error=type(error).__name__, where=where(error))
             self._later(name, RETRY_SECONDS[self._runner.state.kind])
         finally:
