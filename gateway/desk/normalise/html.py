@@ -182,7 +182,7 @@ def _write(source: str, walk: _Walk) -> str:
         nodes.extend(_node(child, walk, _Place()))
     nodes = tidy(as_flow(nodes), walk.report, preserve=False, flow=True)
     nodes = tidy(flatten(nodes, 0, walk.report), walk.report, preserve=False, flow=True)
-    return spell(_trimmed(nodes))
+    return spell(_trimmed(nodes, walk.report))
 
 
 def _siblings(first: LexborNode | None) -> Iterator[LexborNode]:
@@ -191,17 +191,18 @@ def _siblings(first: LexborNode | None) -> Iterator[LexborNode]:
         first = first.next
 
 
-def _trimmed(nodes: list[Node]) -> list[Node]:
+def _trimmed(nodes: list[Node], report: Report) -> list[Node]:
     while nodes and isinstance(nodes[0], str):
-        nodes[0] = nodes[0].lstrip(" \n\t")
-        if nodes[0]:
+        text = nodes[0].lstrip(" \n\t")
+        if text == nodes[0]:
             break
-        nodes.pop(0)
+        text = clean_text(text, report, preserve=True)
+        nodes[:1] = [text] if text else []
     while nodes and isinstance(nodes[-1], str):
-        nodes[-1] = nodes[-1].rstrip(" \n\t")
-        if nodes[-1]:
+        text = nodes[-1].rstrip(" \n\t")
+        nodes[-1:] = [text] if text else []
+        if text:
             break
-        nodes.pop()
     return nodes
 
 

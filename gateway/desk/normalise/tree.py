@@ -139,7 +139,7 @@ def finish(element: Element, report: Report, *, preserve: bool) -> list[Node]:
     elif all(is_inline(node) for node in element.children):
         element.children = tidy(element.children, report, preserve=preserve, flow=False)
         if name == "pre":
-            _strip_newline(element)
+            _strip_newline(element, report)
     else:
         return _widen(element, report, preserve=preserve)
     if not element.children and not element.attributes.get("style") and name not in _CELLS | {"li", "caption"}:
@@ -152,6 +152,7 @@ def _widen(element: Element, report: Report, *, preserve: bool) -> list[Node]:
     report.add("structure", element.name, f"<{element.name}> 内含段落", "<section>")
     children = element.children
     if element.name == "a":
+        children = tidy(as_flow(children), report, preserve=preserve, flow=True)
         children = _link_lines(children, element.attributes["href"])
     style = element.attributes.get("style", "")
     own = _STYLE_OF.get(element.name, "")
@@ -166,8 +167,8 @@ def _link_lines(children: list[Node], href: str) -> list[Node]:
     for inline, group in groupby(children, key=is_inline):
         nodes = list(group)
         if inline:
-            if any(isinstance(node, Element) or node.strip() for node in nodes):
-                linked.append(Element("a", {"href": href}, nodes))
+            worded = any(isinstance(node, Element) or node.strip(" \n\t") for node in nodes)
+            linked.extend([Element("a", {"href": href}, nodes)] if worded else nodes)
             continue
         for node in nodes:
             if isinstance(node, Element):
@@ -189,11 +190,13 @@ def _linked_part(node: Node, href: str) -> Node:
     return node
 
 
-def _strip_newline(element: Element) -> None:
+def _strip_newline(element: Element, report: Report) -> None:
+    """Take line feeds from the beginning of a `pre`, where parsers drop one; what follows must not begin with a mark."""
     while element.children and isinstance(element.children[0], str):
         rest = element.children[0].lstrip("\n")
         if rest == element.children[0]:
             return
+        rest = clean_text(rest, report, preserve=True)
         element.children[:1] = [rest] if rest else []
 
 
