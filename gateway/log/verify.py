@@ -330,6 +330,10 @@ class _Pack:
     def _require(self, shown: set[str], erased: set[str]) -> None:
         for seq, entry in self.entries.items():
             for name, digest in _digests(entry["data"]):
+                if name in {"content", "template"} and digest in self.blobs:
+                    inner = _DIGEST.findall(self.blobs[digest].decode("utf-8", "replace"))
+                    for missing in sorted(set(inner) - shown - erased):
+                        self.fault(f"第 {seq} 条的 {name} 所含的 {missing[:19]} 缺少原件", f"{missing[:19]}, part of entry {seq}'s {name}, is missing", seq)
                 if name not in MUST_SHOW or digest in shown:
                     continue
                 if digest in erased:
