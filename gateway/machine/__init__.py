@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from gateway import canonical
+from gateway.canonical import NotCanonical
 from gateway.machine import attempts, changes, channels, deployment, freezes, people, publications, signing, submissions
 from gateway.machine.context import Context, DecideTable, Ids
+from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import State
 from gateway.protocol import instants
 from gateway.protocol.commands import Grade, Request
 from gateway.protocol.denials import Denied
-from gateway.protocol.entries import CommandRef, Draft, Entry
+from gateway.protocol.entries import LIMIT, CommandRef, Draft, Entry
 from gateway.protocol.instants import Instant
 
 COMMAND_MEMORY_SECONDS: Final = 48 * 3600
+ENVELOPE: Final = 1_024
+"""Bytes of an entry that are kept free for everything around its data."""
 
 DECIDE: Final[DecideTable] = {
     **deployment.DECIDE, **people.DECIDE, **changes.DECIDE, **submissions.DECIDE, **signing.DECIDE, **publications.DECIDE, **freezes.DECIDE,
@@ -39,26 +44,33 @@ class Repeated(Exception):
         self.object = object_
 
 
-def decide(state: State, request: Request, at: Instant, ids: Ids) -> list[Draft]:
-    """Return the entries this request makes, at least one.
+def decide(state: State, request: Request, at: Instant, ids: Ids, rules: tuple[Rule, ...] = RULES) -> list[Draft]:
+    """Return the entries this request makes, at least one; `rules` is the route table in force.
 
     Raises:
         Repeated: the same command id with the same body was done within 48 hours.
         Denied: the rules say no; nothing has changed.
     """
-    _check_repeated(state, request.ref)
+    _check_repeated(state, request, at)
     grade, function = DECIDE[type(request.command)]
     system = grade is Grade.SYSTEM
     if system != (request.grade is Grade.SYSTEM) or request.grade < grade:
         raise Denied("grade_too_low")
-    return function(Context(state, request, at, ids))
+    try:
+        drafts = function(Context(state, request, at, ids, rules))
+        if any(len(canonical.encode(draft.data)) > LIMIT - ENVELOPE for draft in drafts):
+            raise Denied("invalid", detail="too long for one entry")
+    except NotCanonical as error:
+        raise Denied("invalid", detail=str(error)) from error
+    return drafts
 
 
-def _check_repeated(state: State, ref: CommandRef | None) -> None:
+def _check_repeated(state: State, request: Request, at: Instant) -> None:
+    ref = request.ref
     known = state.commands.get(ref.id) if ref is not None else None
-    if ref is None or known is None:
+    if ref is None or known is None or known[3] < instants.plus(at, -COMMAND_MEMORY_SECONDS):
         return
-    if known[0] != ref.body:
+    if known[0] != ref.body or (request.grade is not Grade.SYSTEM and known[4] != request.actor):
         raise Denied("command_reused")
     raise Repeated(known[1], known[2])
 
@@ -91,21 +103,23 @@ def apply(state: State, entry: Entry) -> None:
 
 
 def _remember(state: State, entry: Entry, ref: CommandRef) -> None:
-    state.commands[ref.id] = (ref.body, entry.seq, entry.object, entry.at)
+    state.commands[ref.id] = (ref.body, entry.seq, entry.object, entry.at, entry.actor)
     state.last_command = ref.id
     state.command_order.append((entry.at, ref.id))
     if len(state.command_order) % 256 == 0:
         limit = instants.plus(entry.at, -COMMAND_MEMORY_SECONDS)
-        while state.command_order and state.command_order[0][0] < limit:
-            state.commands.pop(state.command_order.popleft()[1], None)
+        while state.command_order[0][0] < limit:
+            at, known = state.command_order.popleft()
+            if state.commands[known][3] == at:  # an id may have come again after its 48 hours
+                del state.commands[known]
 
 
 def _extend(state: State, entry: Entry) -> None:
     """Entries without a command of their own belong to the command before them when they share its instant and actor."""
     assert state.last_command is not None
-    known = state.commands.get(state.last_command)
-    if known is not None and known[3] == entry.at and known[1] == entry.seq - 1:
-        state.commands[state.last_command] = (known[0], entry.seq, known[2], known[3])
+    body, _, object_, at, actor = state.commands[state.last_command]
+    if at == entry.at and actor == entry.actor:
+        state.commands[state.last_command] = (body, entry.seq, object_, at, actor)
     else:
         state.last_command = None
 

@@ -6,6 +6,7 @@ again when it is confirmed; changes of one list see the ones before them.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,16 +17,24 @@ from gateway.machine.channels import FILINGS, LEVELS
 from gateway.machine.context import ApplyTable, Context, DecideTable, check_proof, proof_data
 from gateway.machine.freezes import may_freeze
 from gateway.machine.people import count_proof
+from gateway.machine.publications import limit_valid
 from gateway.machine.state import GOVERNORS, Office, Proposal, PublicationState, State
 from gateway.protocol import instants
 from gateway.protocol.commands import Change, Confirm, Decline, Grade, Propose
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import Draft, Entry, EntryType
+from gateway.protocol.instants import NEVER
 from gateway.protocol.statements import PROPOSAL_LABEL, list_digest
 
 LIMIT: Final = 200
-SWITCHES: Final = {"totp_release": frozenset({"on", "off"})}
-"""Policy switches and their values; `totp_release` on lets codes alone release in a live deployment."""
+SWITCHES: Final = {"totp_release": frozenset({"on", "off"}), "totp_route": frozenset({"on", "off"})}
+"""Policy switches and their values for a live deployment: `totp_release` on lets a code release, `totp_route` on lets codes alone
+complete a route; each is off until two people switch it on."""
+
+GROUP_OFFICES: Final = frozenset({
+    Office.FOUNDER, Office.LEADER, Office.BRAND_PR, Office.BRAND_PR_HEAD, Office.AUDITOR, Office.SYSADMIN,
+})
+CHANNEL_OFFICES: Final = frozenset({Office.OPERATOR, Office.CUSTODIAN})
 
 PLATFORMS: Final = frozenset({"wechat", "weibo", "wordpress", "bench"})
 UNIT_KINDS: Final = frozenset({"subsidiary", "department"})
@@ -36,9 +45,18 @@ class Overlay:
     """What the earlier changes of the same list will have added."""
 
     context: Context
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    accounts: set[tuple[str, str]] = field(default_factory=set)
     units: set[str] = field(default_factory=set)
     people: set[str] = field(default_factory=set)
     channels: set[str] = field(default_factory=set)
+
+    def once(self, change: Change) -> None:
+        """Raise where an earlier change of the list is about the same thing: a list says one thing of each."""
+        key = (_FAMILY.get(change.type, change.type), change.object)
+        if key in self.seen:
+            raise _bad("twice")
+        self.seen.add(key)
 
     def unit(self, identifier: object) -> bool:
         """Return whether the unit will exist."""
@@ -55,7 +73,7 @@ class Overlay:
 
 def changes_digest(changes: tuple[Change, ...] | list[Change]) -> Digest:
     """Return the digest of a change list, which both people's proofs cover."""
-    return canonical.digest([{"type": change.type, "object": change.object, "data": change.data} for change in changes])
+    return canonical.digest([{"type": str(change.type), "object": change.object, "data": change.data} for change in changes])
 
 
 def _bad(detail: str) -> Denied:
@@ -80,14 +98,17 @@ def _unit_added(overlay: Overlay, change: Change) -> None:
 def _person_added(overlay: Overlay, change: Change) -> None:
     data = change.data
     _need(data, texts="name unit", optional="details")
-    details = data.get("details")
+    details = data.get("details", {})
     if not overlay.unit(data["unit"]) or not isinstance(details, dict) or not all(isinstance(v, str) for v in details.values()):
         raise _bad("person")
     overlay.people.add(change.object)
 
 
 def _person_known(overlay: Overlay, change: Change) -> None:
-    if change.object not in overlay.context.state.people or set(change.data) - {"cause"}:
+    known = overlay.context.state.people.get(change.object)
+    if known is None or set(change.data) - {"cause"} or not isinstance(change.data.get("cause", ""), str):
+        raise _bad("person")
+    if known.suspended != (change.type == EntryType.PERSON_RESTORED):
         raise _bad("person")
 
 
@@ -97,9 +118,9 @@ def _appointment_made(overlay: Overlay, change: Change) -> None:
     office, end = data["office"], data.get("end")
     if change.object in overlay.context.state.appointments or office not in set(Office) or not overlay.person(data["person"]):
         raise _bad("appointment")
-    by_channel = office in {Office.OPERATOR, Office.CUSTODIAN}
-    if not (overlay.channel(data["scope"]) if by_channel else overlay.unit(data["scope"])):
-        raise _bad("scope")
+    known = overlay.channel(data["scope"]) if office in CHANNEL_OFFICES else overlay.unit(data["scope"])
+    if not known or (office in GROUP_OFFICES and data["scope"] != overlay.context.state.group):
+        raise _bad("scope")  # an office of the whole group is not handed out for a part of it (article 3)
     try:
         start = instants.parse(data["start"])
         if end is not None and instants.parse(end) <= start:
@@ -122,8 +143,16 @@ def _appointment_ended(overlay: Overlay, change: Change) -> None:
 def _enrolment_opened(overlay: Overlay, change: Change) -> None:
     _need(change.data, texts="code until")
     canonical_digest(change.data["code"])
-    if not overlay.person(change.object):
+    if not overlay.person(change.object) or not _is_instant(change.data["until"]):
         raise _bad("person")
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        instants.parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _factor_revoked(overlay: Overlay, change: Change) -> None:
@@ -137,18 +166,29 @@ def _channel_added(overlay: Overlay, change: Change) -> None:
     _need(data, texts="platform account name unit level filing filing_number", optional="settings custodians")
     if overlay.channel(change.object) or data["platform"] not in PLATFORMS or data["level"] not in LEVELS:
         raise _bad("channel")
-    taken = any(c.platform == data["platform"] and c.account == data["account"] for c in overlay.context.state.channels.values())
-    if taken or data["filing"] not in FILINGS or not overlay.unit(data["unit"]):
+    account = (data["platform"], _folded(data["account"]))
+    taken = {(c.platform, _folded(c.account)) for c in overlay.context.state.channels.values()} | overlay.accounts
+    if account in taken or data["filing"] not in FILINGS or not overlay.unit(data["unit"]):
         raise _bad("channel")
     _check_settings(overlay, data)
     overlay.channels.add(change.object)
+    overlay.accounts.add(account)
+
+
+def _folded(account: str) -> str:
+    """Return an account with what spelling alone changes taken out: case, full width, spaces around it."""
+    return unicodedata.normalize("NFKC", account).strip().casefold()
 
 
 def _check_settings(overlay: Overlay, data: dict[str, Any]) -> None:
     settings, custodians = data.get("settings", {}), data.get("custodians", [])
     if not isinstance(settings, dict) or not all(isinstance(v, str) for v in settings.values()):
         raise _bad("settings")
-    if not isinstance(custodians, list) or len(set(custodians)) != len(custodians) or not all(map(overlay.person, custodians)):
+    if not limit_valid(settings.get("daily_limit", "0")):
+        raise _bad("daily_limit")
+    if not isinstance(custodians, list) or not all(isinstance(person, str) and overlay.person(person) for person in custodians):
+        raise _bad("custodians")
+    if len(set(custodians)) != len(custodians):
         raise _bad("custodians")
 
 
@@ -156,14 +196,17 @@ def _channel_changed(overlay: Overlay, change: Change) -> None:
     data = change.data
     if change.object not in overlay.context.state.channels or not data:
         raise _bad("channel")
-    if not set(data) <= {"filing", "filing_number", "settings", "custodians", "name"} or data.get("filing", "filed") not in FILINGS:
+    if not set(data) <= {"filing", "filing_number", "settings", "custodians", "name"}:
+        raise _bad("channel")
+    texts = [data[name] for name in ("filing", "filing_number", "name") if name in data]
+    if not all(isinstance(text, str) and text for text in texts) or data.get("filing", "filed") not in FILINGS:
         raise _bad("channel")
     _check_settings(overlay, data)
 
 
 def _credential_stored(overlay: Overlay, change: Change) -> None:
     data = change.data
-    if set(data) != {"version", "secret", "sha256"}:
+    if set(data) != {"version", "secret", "sha256"} or type(data["version"]) is not int or not isinstance(data["secret"], str):
         raise _bad("credential")
     channel = overlay.context.state.channels.get(change.object)
     if channel is None or data["version"] != channel.credential_version + 1:
@@ -178,7 +221,8 @@ def _credential_retired(overlay: Overlay, change: Change) -> None:
 
 
 def _policy_set(_overlay: Overlay, change: Change) -> None:
-    if set(change.data) != {"value"} or change.data["value"] not in SWITCHES.get(change.object, frozenset()):
+    _need(change.data, texts="value")
+    if change.data["value"] not in SWITCHES.get(change.object, frozenset()):
         raise _bad("switch")
 
 
@@ -191,6 +235,8 @@ def _settled(overlay: Overlay, change: Change) -> None:
     publication = overlay.context.state.publications.get(change.object)
     if publication is None or publication.state is not PublicationState.UNKNOWN:
         raise _bad("publication")
+    if change.type == (EntryType.PUBLICATION_LIVE if publication.operation == "withdraw" else EntryType.PUBLICATION_GONE):
+        raise _bad("outcome")
     if change.type == EntryType.PUBLICATION_ABSENT:
         _need(change.data, texts="how")
     elif change.type == EntryType.PUBLICATION_LIVE:
@@ -229,6 +275,10 @@ CHECKS: Final[dict[str, Callable[[Overlay, Change], None]]] = {
 
 SETTLEMENTS: Final = frozenset({EntryType.PUBLICATION_LIVE, EntryType.PUBLICATION_GONE, EntryType.PUBLICATION_ABSENT})
 CREDENTIALS: Final = frozenset({EntryType.CREDENTIAL_STORED, EntryType.CREDENTIAL_RETIRED})
+_FAMILY: Final[dict[str, str]] = {
+    **dict.fromkeys(SETTLEMENTS, "settlement"), **dict.fromkeys(CREDENTIALS, "credential"),
+    EntryType.PERSON_SUSPENDED: "suspension", EntryType.PERSON_RESTORED: "suspension",
+}
 ABOUT_A_PERSON: Final = frozenset({
     EntryType.FACTOR_REVOKED, EntryType.ENROLMENT_OPENED, EntryType.PERSON_SUSPENDED, EntryType.PERSON_RESTORED,
 })
@@ -243,7 +293,8 @@ def may_act(context: Context, change: Change) -> bool:
         return False  # nobody resets, suspends or restores themselves
     if change.type in CREDENTIALS:
         channel = state.channels.get(change.object)
-        return governor or (channel is not None and actor in channel.custodians)
+        active = actor in state.people and not state.people[actor].suspended
+        return governor or (active and channel is not None and actor in channel.custodians)
     if change.type == EntryType.FREEZE_LIFTED:
         frozen = state.freezes.get(change.object)
         return frozen is not None and frozen.by != actor and (governor or may_freeze(context, frozen.scope, frozen.target))
@@ -262,8 +313,25 @@ def check_changes(context: Context, changes: tuple[Change, ...]) -> None:
         if check is None:
             raise _bad(change.type)
         check(overlay, change)
+        overlay.once(change)
         if not may_act(context, change):
             raise Denied("not_governor", detail=change.type, ask=governors(context))
+    _check_governors(context, changes)
+
+
+def _check_governors(context: Context, changes: tuple[Change, ...]) -> None:
+    """Raise where fewer than two people could make changes afterwards: nobody could ever mend that."""
+    state, at = context.state, context.at
+    ended = {c.object: c.data["end"] for c in changes if c.type == EntryType.APPOINTMENT_ENDED}
+    suspended = {c.object for c in changes if c.type == EntryType.PERSON_SUSPENDED}
+    if not ended and not suspended:
+        return
+    held = [a for a in state.appointments.values() if a.office in GOVERNORS and a.scope == state.group]
+    left = {a.person for a in held if a.holds(at) and ended.get(a.id, a.end) == NEVER and not state.people[a.person].suspended}
+    made = [c.data for c in changes if c.type == EntryType.APPOINTMENT_MADE and c.data["office"] in GOVERNORS]
+    left |= {data["person"] for data in made if data["start"] <= at and data.get("end") is None}
+    if len(left - suspended) < 2:
+        raise _bad("governors")
 
 
 def governors(context: Context) -> tuple[str, ...]:
@@ -281,7 +349,7 @@ def propose(context: Context) -> list[Draft]:
     check_changes(context, command.changes)
     if command.until <= context.at:
         raise Denied("invalid", detail="until")
-    changes = [{"type": change.type, "object": change.object, "data": change.data} for change in command.changes]
+    changes = [{"type": str(change.type), "object": change.object, "data": change.data} for change in command.changes]
     return [context.draft(
         EntryType.PROPOSAL_MADE, context.ids.new("pro"), changes=changes, digest=digest, reason=command.reason, until=command.until,
         proof=proof_data(command.proof),
@@ -299,17 +367,29 @@ def confirm(context: Context) -> list[Draft]:
     check_proof(context, command.proof, list_digest(PROPOSAL_LABEL, [(command.digest, "confirm")]))
     if proposal.by == context.actor:
         raise Denied("two_people_needed", ask=governors(context))
+    if context.state.people[proposal.by].suspended:
+        raise Denied("person_suspended", detail=proposal.by)
     changes = tuple(Change(**change) for change in proposal.changes)
     check_changes(context, changes)
+    _check_custodian(context, proposal, changes)
     drafts = [context.draft(EntryType.PROPOSAL_CONFIRMED, proposal.id, by=proposal.by, proof=proof_data(command.proof))]
     return drafts + [context.draft(EntryType(change.type), change.object, **_full(change)) for change in changes]
+
+
+def _check_custodian(context: Context, proposal: Proposal, changes: tuple[Change, ...]) -> None:
+    """A credential is entered by a custodian of its channel and someone else (article 20)."""
+    for change in changes:
+        if change.type == EntryType.CREDENTIAL_STORED:
+            custodians = context.state.channels[change.object].custodians
+            if not {proposal.by, context.actor} & set(custodians):
+                raise Denied("not_governor", detail="custodian", rule="R20", ask=custodians)
 
 
 def _full(change: Change) -> dict[str, Any]:
     """Return a change's data with every optional field written out, as `apply` reads it."""
     defaults: dict[str, dict[str, Any]] = {
         EntryType.PERSON_ADDED: {"details": {}}, EntryType.APPOINTMENT_MADE: {"end": None},
-        EntryType.CHANNEL_ADDED: {"settings": {}, "custodians": []},
+        EntryType.CHANNEL_ADDED: {"settings": {}, "custodians": []}, EntryType.FACTOR_REVOKED: {"proof": None},
     }
     settled = {"settled": True} if change.type in SETTLEMENTS else {}
     return {**defaults.get(change.type, {}), **change.data, **settled}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.canonical import Digest
+from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import Person, State
 from gateway.protocol.commands import Grade, Proof, Request
 from gateway.protocol.denials import Denied
@@ -26,12 +27,13 @@ class Ids(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One decision: the tip state (read only), the request, the instant, and its ids."""
+    """One decision: the tip state (read only), the request, the instant, its ids, and the route table in force."""
 
     state: State
     request: Request
     at: Instant
     ids: Ids
+    rules: tuple[Rule, ...] = RULES
 
     @property
     def actor(self) -> str:
@@ -66,7 +68,8 @@ def check_proof(context: Context, proof: Proof, label_digest: Digest) -> Person:
     """Return the acting person, whose proof covers exactly `label_digest` and whose factor stands.
 
     Raises:
-        Denied: the proof is for something else, by another's or a revoked factor, or its code was used before.
+        Denied: the proof is for something else, by another's or a revoked factor, or it was used before: its nonce, its code's
+            time step, or an authenticator's counter that did not go up (WebAuthn 7.2; counters that stay 0 are not used).
     """
     person = context.person()
     if context.request.grade is not Grade.PROOF:
@@ -76,8 +79,13 @@ def check_proof(context: Context, proof: Proof, label_digest: Digest) -> Person:
     factor = person.factors.get(proof.factor)
     if factor is None or factor.kind != proof.method:
         raise Denied("factor_unknown")
+    if proof.nonce in context.state.nonces:
+        raise Denied("code_reused", detail="nonce")
     if proof.method == "totp" and proof.step <= person.totp_step:
         raise Denied("code_reused")
+    count = int(factor.public.get("sign_count", "0"))
+    if proof.method == "passkey" and (count or proof.sign_count) and proof.sign_count <= count:
+        raise Denied("code_reused", detail="sign_count")
     return person
 
 

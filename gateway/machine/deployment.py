@@ -7,7 +7,7 @@ from typing import Any
 from gateway.machine.context import ApplyTable, Context, DecideTable
 from gateway.machine.publications import become_unknown
 from gateway.machine.state import Office, PublicationState, State, SubmissionState
-from gateway.machine.submissions import reindex
+from gateway.machine.submissions import reindex, settle
 from gateway.protocol.commands import (
     Grade,
     OpenDeployment,
@@ -29,8 +29,10 @@ def open_deployment(context: Context) -> list[Draft]:
     command: OpenDeployment = context.request.command
     if context.state.size:
         raise Denied("wrong_state", detail="log is not empty")
-    if command.desk == command.counter or len({person.person for person in command.people}) != 2:
+    if _host(command.desk) == _host(command.counter) or len(command.people) != 2 or len({p.person for p in command.people}) != 2:
         raise Denied("invalid", detail="two hosts and two people")
+    if command.kind not in {"sandbox", "live"} or not {"log", "approval"} <= set(command.keys):
+        raise Denied("invalid", detail="kind or keys")
     drafts = [
         context.draft(
             EntryType.DEPLOYMENT_OPENED, command.deployment, kind=command.kind, desk=command.desk, counter=command.counter,
@@ -48,6 +50,11 @@ def open_deployment(context: Context) -> list[Draft]:
             context.draft(EntryType.ENROLMENT_OPENED, first.person, code=first.code, until=first.code_until),
         ]
     return drafts
+
+
+def _host(address: str) -> str:
+    """Return an address' host alone: two ports of one host share their cookies."""
+    return address.rpartition("://")[2].partition("/")[0].partition(":")[0].casefold()
 
 
 def open_incarnation(context: Context) -> list[Draft]:
@@ -111,7 +118,7 @@ def apply_opened(state: State, entry: Entry) -> None:
 
 
 def apply_incarnation(state: State, entry: Entry) -> None:
-    """Start a new epoch: open approvals die, open intents become UNKNOWN."""
+    """Start a new epoch: open approvals and proposals die, open intents become UNKNOWN."""
     state.epoch = entry.data["epoch"]
     for identifier in list(state.active):
         publication = state.publications[identifier]
@@ -121,8 +128,11 @@ def apply_incarnation(state: State, entry: Entry) -> None:
             state.active.discard(identifier)
         else:
             become_unknown(publication, entry, "restored")
-    for submission in state.submissions.values():
-        if submission.state in {SubmissionState.IN_REVIEW, SubmissionState.RELEASED}:
+    state.proposals.clear()
+    for submission in list(state.submissions.values()):
+        if submission.emergency:
+            settle(state, submission)
+        elif submission.state in {SubmissionState.IN_REVIEW, SubmissionState.RELEASED}:
             submission.signatures.clear()
             submission.seq = entry.seq
             reindex(state, submission)
@@ -152,7 +162,6 @@ def apply_nothing(state: State, entry: Entry) -> None:
 def apply_key_rotated(state: State, entry: Entry) -> None:
     """Take the log's new key."""
     state.keys["log"] = entry.data["key"]
-
 
 
 APPLY: ApplyTable = {

@@ -34,8 +34,11 @@ def _check_target(state: State, command: Freeze) -> None:
 def may_freeze(context: Context, scope: str, target: str) -> bool:
     """Return whether the acting person may freeze (or help to thaw) this scope."""
     state = context.state
-    unit = {"unit": target, "channel": state.channels[target].unit if scope == "channel" else "",
-            "submission": state.submissions[target].unit if scope == "submission" else ""}.get(scope, "")
+    unit = target if scope == "unit" else ""
+    if scope == "channel":
+        unit = state.channels[target].unit
+    elif scope == "submission" and target in state.submissions:  # it may have finished since
+        unit = state.submissions[target].unit
     return any(
         office.office in ANYWHERE or (office.office == Office.UNIT_HEAD and unit != "" and state.inside(unit, office.scope))
         for office in state.offices_of(context.actor, context.at)

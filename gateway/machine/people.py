@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from gateway.canonical import Digest
 from gateway.machine.context import ApplyTable, Context, DecideTable, check_proof, proof_data
 from gateway.machine.state import Appointment, FactorState, Person, State, Unit
+from gateway.machine.submissions import void_signatures
 from gateway.protocol.commands import AddFactor, Enrol, Factor, Grade, RevokeFactor, UseRecovery
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import Draft, Entry, EntryType
@@ -29,6 +31,7 @@ def enrol(context: Context) -> list[Draft]:
     code, until = person.enrolment
     if command.code != code or context.at >= until or command.password.kind != "password":
         raise Denied("enrolment_invalid")
+    _check_version(person, command.password)
     return [Draft(EntryType.FACTOR_ENROLLED, person.id, {**factor_data(command.password), "enrolment": True, "proof": None}, person.id)]
 
 
@@ -44,14 +47,19 @@ def add_factor(context: Context) -> list[Draft]:
         digest = list_digest(FACTOR_LABEL, [(command.factor.sha256, command.factor.kind)])
         check_proof(context, command.proof, digest)
         proof = proof_data(command.proof)
-    current = person.factors.get(command.factor.factor)
-    if command.factor.version != (current.version + 1 if current else 1):
-        raise Denied("stale_view", detail="factor")
+    _check_version(person, command.factor)
     return [context.draft(EntryType.FACTOR_ENROLLED, person.id, **factor_data(command.factor), enrolment=False, proof=proof)]
 
 
+def _check_version(person: Person, factor: Factor) -> None:
+    """A factor is new at version 1, or replaces the version before of the same kind."""
+    current = person.factors.get(factor.factor)
+    if factor.version != (current.version + 1 if current else 1) or (current is not None and current.kind != factor.kind):
+        raise Denied("stale_view", detail="factor")
+
+
 def revoke_factor(context: Context) -> list[Draft]:
-    """Give up one of one's own factors, but not the last signing one."""
+    """Give up one of one's own factors, but not the last signing one; whoever has a signing factor proves it."""
     command: RevokeFactor = context.request.command
     person = context.person()
     factor = person.factors.get(command.factor)
@@ -60,7 +68,13 @@ def revoke_factor(context: Context) -> list[Draft]:
     others = [f for f in person.factors.values() if f.kind in SIGNING and f.id != factor.id]
     if factor.kind in SIGNING and not others:
         raise Denied("factor_needed", detail="last")
-    return [context.draft(EntryType.FACTOR_REVOKED, person.id, factor=factor.id)]
+    proof = None
+    if any(f.kind in SIGNING for f in person.factors.values()):
+        if command.proof is None:
+            raise Denied("factor_needed")
+        check_proof(context, command.proof, list_digest(FACTOR_LABEL, [(Digest(factor.sha256), "revoke")]))
+        proof = proof_data(command.proof)
+    return [context.draft(EntryType.FACTOR_REVOKED, person.id, factor=factor.id, proof=proof)]
 
 
 def use_recovery(context: Context) -> list[Draft]:
@@ -102,6 +116,7 @@ def apply_person(state: State, entry: Entry) -> None:
 def apply_suspended(state: State, entry: Entry) -> None:
     """Suspend: no act counts from here on, and what the person signed and is not yet sent no longer carries."""
     state.people[entry.object].suspended = True
+    void_signatures(state, entry.object)
 
 
 def apply_restored(state: State, entry: Entry) -> None:
@@ -139,6 +154,7 @@ def apply_factor(state: State, entry: Entry) -> None:
 def apply_factor_revoked(state: State, entry: Entry) -> None:
     """Drop one factor, or all of them after a reset by two (`all`)."""
     person = state.people[entry.object]
+    count_proof(state, entry.object, entry.data["proof"])
     if entry.data["factor"] == "all":
         person.factors.clear()
     else:
@@ -154,10 +170,11 @@ def apply_recovery(state: State, entry: Entry) -> None:
 
 
 def count_proof(state: State, person: str, proof: dict[str, object] | None) -> None:
-    """Remember an accepted code's time step or an authenticator's counter, so that neither is accepted again."""
+    """Remember a proof's nonce, its code's time step or its authenticator's counter, so that none is accepted again."""
     if proof is None:
         return
     known = state.people[person]
+    state.nonces.add(str(proof["nonce"]))
     if proof["method"] == "totp":
         known.totp_step = max(known.totp_step, int(str(proof["step"])))
         return

@@ -17,7 +17,6 @@ from gateway.machine.state import (
     Publication,
     PublicationState,
     State,
-    Submission,
     SubmissionState,
     TargetState,
 )
@@ -43,11 +42,15 @@ from gateway.protocol.statements import EMERGENCY_LABEL, list_digest
 
 NOT_AFTER_SECONDS: Final = 30
 MISSED_SECONDS: Final = 15 * 60
+_NEEDED: Final[dict[str, tuple[str, ...]]] = {"live": ("id", "url"), "gone": ("id",), "pending": ("handle",), "unknown": ("cause",)}
+"""What each outcome must bring, since the state is built from it."""
+
 _AFTER_DISPATCH: Final = frozenset({PublicationState.DISPATCHED, PublicationState.PENDING, PublicationState.UNKNOWN})
 _OUTCOMES: Final = {
     "live": EntryType.PUBLICATION_LIVE, "gone": EntryType.PUBLICATION_GONE, "pending": EntryType.PUBLICATION_PENDING,
     "rejected": EntryType.PUBLICATION_REJECTED, "unknown": EntryType.PUBLICATION_UNKNOWN, "absent": EntryType.PUBLICATION_ABSENT,
 }
+
 
 
 def find(state: State, identifier: str) -> Publication:
@@ -108,13 +111,12 @@ def check_may_send(context: Context, publication: Publication, credential_versio
         Denied: the first reason found.
     """
     state = context.state
-    submission = state.submissions.get(publication.submission)
-    channel = state.channels.get(publication.channel)
-    if submission is None or channel is None:
-        raise Denied("route_incomplete", detail="submission or channel")
+    submission, channel = state.submissions[publication.submission], state.channels[publication.channel]
     if context.at >= publication.window_to:
         raise Denied("window_over")
-    if channel.filing != "filed":
+    if publication.fixed and instants.seconds_between(publication.not_before, context.at) > MISSED_SECONDS:
+        raise Denied("schedule_missed")
+    if channel.filing != "filed" and not publication.emergency:
         raise Denied("channel_unfiled", detail=channel.id)
     if channel.credential is None:
         raise Denied("credential_missing", detail=channel.id, ask=channel.custodians)
@@ -123,24 +125,22 @@ def check_may_send(context: Context, publication: Publication, credential_versio
     frozen = frozen_by(state, submission, publication)
     if frozen is not None:
         raise Denied("frozen", detail=frozen.id, ask=(frozen.by,))
-    _check_signers(state, submission, publication)
+    if state.people[submission.author].suspended or any(s.void for s in publication.signatures):
+        raise Denied("person_suspended")
     if not publication.emergency:
-        signing.check_route(state, submission, {s.stage for s in submission.signatures})
+        signers = {s.stage: s.person for s in (*submission.signatures, *publication.signatures)}
+        signing.check_route(context, submission, publication.channel, signers)
     if publication.previous is not None:
         check_previous(state, publication.channel, publication.previous)
+        _check_alone(state, publication, publication.previous)
     _check_quota(channel, publication, context.at)
 
 
-def _check_signers(state: State, submission: Submission, publication: Publication) -> None:
-    """Every stage is signed by someone not suspended, and the signers differ where the route says so."""
-    approvers = [s.person for s in submission.signatures if s.verdict == "approve"]
-    release = [s for s in submission.signatures if s.verdict == "release"]
-    if not release or (not approvers and not publication.emergency):
-        raise Denied("route_incomplete", detail="signatures")
-    if any(state.people[s.person].suspended for s in submission.signatures) or state.people[submission.author].suspended:
-        raise Denied("person_suspended")
-    if not publication.emergency and (submission.author in approvers or len(set(approvers)) != len(approvers)):
-        raise Denied("author_approves")
+def _check_alone(state: State, publication: Publication, previous: str) -> None:
+    """No two edits or withdrawals of one thing are on their way at once; an emergency withdrawal waits for no edit."""
+    others = signing.replacing(state, previous, _AFTER_DISPATCH, but=publication.id)
+    if any(not publication.emergency or other.operation == "withdraw" for other in others):
+        raise Denied("previous_changed", detail="another edit or withdrawal of it is under way")
 
 
 def _check_quota(channel: Channel, publication: Publication, at: instants.Instant) -> None:
@@ -152,9 +152,19 @@ def _check_quota(channel: Channel, publication: Publication, at: instants.Instan
 
 
 def daily_limit(channel: Channel) -> int:
-    """Return how many sends a day this channel allows; its settings may lower or raise the platform's figure."""
-    text = channel.settings.get("daily_limit", "")
-    return int(text) if text.isascii() and text.isdigit() else DAILY_LIMITS.get(channel.platform, 0)
+    """Return how many sends a day this channel allows; its settings may lower or raise the platform's figure.
+
+    A setting that is no number of at most six digits allows none.
+    """
+    text = channel.settings.get("daily_limit")
+    if text is None:
+        return DAILY_LIMITS.get(channel.platform, 0)
+    return int(text) if limit_valid(text) else 0
+
+
+def limit_valid(text: str) -> bool:
+    """Return whether a `daily_limit` setting is a number of at most six digits."""
+    return text.isascii() and text.isdigit() and len(text) <= 6
 
 
 def record_handle(context: Context) -> list[Draft]:
@@ -183,6 +193,10 @@ def record_outcome(context: Context) -> list[Draft]:
         raise Denied("wrong_state", detail=publication.state.value)
     if command.outcome == "absent" and publication.state is not PublicationState.UNKNOWN:
         raise Denied("wrong_state", detail="only an unknown is settled as absent")
+    if command.outcome not in _OUTCOMES or command.outcome == ("live" if publication.operation == "withdraw" else "gone"):
+        raise Denied("invalid", detail="outcome")
+    if not all(isinstance(command.data.get(name), str) for name in _NEEDED.get(command.outcome, ())):
+        raise Denied("invalid", detail="data")
     return [Draft(_OUTCOMES[command.outcome], publication.id, {**command.data, "settled": False})]
 
 
@@ -235,25 +249,27 @@ def emergency_withdraw(context: Context) -> list[Draft]:
     state = context.state
     live = find(state, command.publication)
     check_proof(context, command.proof, list_digest(EMERGENCY_LABEL, [(command.template, command.publication)]))
-    if not any(o.office == Office.BRAND_PR_HEAD for o in state.offices_of(context.actor, context.at)):
-        raise Denied("not_brand_head", ask=tuple(state.holders(Office.BRAND_PR_HEAD, state.group, context.at)))
+    heads = state.holders(Office.BRAND_PR_HEAD, state.group, context.at)
+    if context.actor not in heads:
+        raise Denied("not_brand_head", ask=tuple(heads))
+    signing.check_method(state, command.proof.method, [])
+    if command.window_to <= context.at:
+        raise Denied("window_over")
     channel = state.channels[live.channel]
     check_previous(state, live.channel, live.id)
     if channel.credential is None:
         raise Denied("credential_missing", detail=channel.id, ask=channel.custodians)
-    if any(p.previous == live.id and p.state in OPEN_PUBLICATION for p in _open(state)):
-        raise Denied("wrong_state", detail="a withdrawal is already under way")
+    for other in signing.replacing(state, live.id, OPEN_PUBLICATION):
+        if other.operation == "withdraw" and (other.emergency or other.state in _AFTER_DISPATCH):
+            raise Denied("wrong_state", detail="a withdrawal is already under way")
     return _emergency_drafts(context, command, live, channel)
-
-
-def _open(state: State) -> list[Publication]:
-    return [state.publications[identifier] for identifier in state.active]
 
 
 def _emergency_drafts(context: Context, command: EmergencyWithdraw, live: Publication, channel: Channel) -> list[Draft]:
     state, person = context.state, context.person()
     assert channel.credential is not None
     submission, publication, jti = context.ids.new("sub"), context.ids.new("pub"), context.ids.new("tok")
+    signed = context.ids.new("sig")
     year = instants.office_day(context.at)[:4]
     statement = list_digest(EMERGENCY_LABEL, [(command.template, command.publication)])
     stage = f"release:{Office.BRAND_PR_HEAD}:{state.group}"
@@ -264,7 +280,7 @@ def _emergency_drafts(context: Context, command: EmergencyWithdraw, live: Public
     claims = Claims(
         state.deployment, state.kind, jti, context.at, context.at, command.window_to, state.epoch, "withdraw", channel.id,
         channel.credential.version, publication, submission, 1, {"id": live.remote_id, "digest": live.template}, None, command.template,
-        policy_digest(), person.id, (), release,
+        policy_digest(context.rules), person.id, (), release,
     )
     return [
         context.draft(
@@ -274,17 +290,17 @@ def _emergency_drafts(context: Context, command: EmergencyWithdraw, live: Public
             findings={"block": 0, "confirm": 0, "hint": 0, "blob": command.reason},
             stages=[{"id": stage, "kind": "release", "offices": [[Office.BRAND_PR_HEAD.value, state.group]], "rule": "R19",
                      "channels": [channel.id], "apart": False}],
-            rules=["R19"], route=statement, policy=policy_digest(), window_to=command.window_to, scheduled=None, source="desk",
+            rules=["R19"], route=statement, policy=policy_digest(context.rules), window_to=command.window_to, scheduled=None, source="desk",
             message=command.reason, emergency=True,
         ),
-        context.draft(EntryType.SIGNING_MADE, context.ids.new("sig"), proof=proof_data(command.proof),
+        context.draft(EntryType.SIGNING_MADE, signed, proof=proof_data(command.proof),
                       items=[[command.template, command.publication]], dropped=[]),
         context.draft(EntryType.DECISION_MADE, submission, revision=1, stage=stage, verdict="release",
-                      office=Office.BRAND_PR_HEAD.value, method=command.proof.method, statement=statement, salt="", signing="",
+                      office=Office.BRAND_PR_HEAD.value, method=command.proof.method, statement=statement, salt="", signing=signed,
                       comment=command.reason),
         context.draft(
             EntryType.TOKEN_MINTED, publication, submission=submission, revision=1, channel=channel.id, operation="withdraw", content=None,
-            template=command.template, previous=live.id, jti=jti, token=context.ids.token(claims.to_bytes()),
+            template=command.template, previous=live.id, jti=jti, token=context.ids.token(signing.claims_bytes(claims)),
             credential=channel.credential.version, hold_until=context.at, not_before=context.at, window_to=command.window_to,
             fixed=False, emergency=True, rip=None,
         ),
@@ -318,6 +334,8 @@ def apply_minted(state: State, entry: Entry) -> None:
     state.publications[publication.id] = publication
     state.active.add(publication.id)
     submission = state.submissions[publication.submission]
+    covering = {stage.id for stage in submission.stages if stage.kind == "approve" or publication.channel in stage.channels}
+    publication.signatures = tuple(s for s in submission.signatures if s.stage in covering)
     target: TargetState = submission.target(publication.channel)
     target.publication = publication.id
     submission.state = SubmissionState.RELEASED
@@ -331,6 +349,7 @@ def _move(state: State, entry: Entry, new: PublicationState) -> Publication:
         state.active.add(publication.id)
     else:
         state.active.discard(publication.id)
+        publication.signatures = ()
         submission = state.submissions.get(publication.submission)
         if submission is not None:
             settle(state, submission)

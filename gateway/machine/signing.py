@@ -14,13 +14,27 @@ from gateway.canonical import Digest
 from gateway.machine import policy
 from gateway.machine.context import ApplyTable, Context, DecideTable, check_proof, proof_data
 from gateway.machine.people import count_proof
-from gateway.machine.state import Person, Signature, Stage, State, Submission, SubmissionState, TargetState
+from gateway.machine.state import (
+    OPEN_PUBLICATION,
+    REVIEWABLE,
+    Person,
+    Publication,
+    PublicationState,
+    Signature,
+    Stage,
+    State,
+    Submission,
+    SubmissionState,
+    TargetState,
+)
 from gateway.machine.submissions import add_signature, check_previous, find, reindex
 from gateway.protocol import instants
+from gateway.protocol.claims import LIMIT as CLAIMS_LIMIT
 from gateway.protocol.claims import Claims
 from gateway.protocol.commands import Grade, Sign, SignItem
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import Draft, Entry, EntryType
+from gateway.protocol.instants import Instant
 from gateway.protocol.statements import LIST_LABEL, LIST_LIMIT, list_digest, statement
 
 HOLD_SECONDS: Final = {"live": 120, "sandbox": 0}
@@ -41,14 +55,16 @@ def build_statement(state: State, submission: Submission, stage: Stage, signer: 
 
 def lists_allowed(submission: Submission) -> bool:
     """Return whether the submission may stand in a list with others: never sensitive, never a withdrawal, never an emergency."""
-    return not (submission.facts["sensitive"] or submission.emergency or any(t.operation == "withdraw" for t in submission.targets))
+    sensitive = submission.facts.get("sensitive") is not False
+    return not (sensitive or submission.emergency or any(t.operation == "withdraw" for t in submission.targets))
 
 
 @dataclass(slots=True)
 class _Round:
-    """What earlier items of the same list have signed, so that a head may approve and release in one proof."""
+    """What earlier items of the same list have signed and taken on, so that a head may approve and release in one proof."""
 
     signed: dict[str, dict[str, Signature]] = field(default_factory=dict)
+    previous: set[str] = field(default_factory=set)
 
     def signature(self, submission: Submission, stage: str) -> Signature | None:
         return self.signed.get(submission.id, {}).get(stage) or submission.signed(stage)
@@ -107,10 +123,8 @@ def _sign_item(
     )
     minted = []
     if stage.kind == "release":
-        _check_methods(state, submission, command.proof.method, round_)
-        minted = [
-            _mint(context, submission, target, signature, round_, command.rip) for target in state.releasable(submission, stage)
-        ]
+        check_method(state, command.proof.method, [*round_.all(submission).values(), signature])
+        minted = _mint_all(context, submission, state.releasable(submission, stage), signature, round_, command.rip)
     round_.signed.setdefault(submission.id, {})[stage.id] = signature
     return [decision, *minted]
 
@@ -118,8 +132,10 @@ def _sign_item(
 def _check_turn(context: Context, submission: Submission, stage: Stage, person: Person, round_: _Round) -> str:
     """Return the office by which the person signs this stage now."""
     state = context.state
-    if submission.state not in {SubmissionState.IN_REVIEW, SubmissionState.RELEASED}:
+    if submission.state not in REVIEWABLE:
         raise Denied("wrong_state", detail=submission.state.value)
+    if state.people[submission.author].suspended:
+        raise Denied("person_suspended", detail="author")
     waiting = [s for s in submission.stages if s.kind == "approve" and round_.signature(submission, s.id) is None]
     turn = waiting[0] == stage if waiting else stage.kind == "release" and bool(state.releasable(submission, stage))
     if not turn or stage.id in round_.signed.get(submission.id, {}):
@@ -133,41 +149,89 @@ def _check_turn(context: Context, submission: Submission, stage: Stage, person: 
     if person.id in earlier and (stage.kind == "approve" or stage.apart):
         raise Denied("same_person_twice", rule=stage.rule)
     if stage.kind == "release":
-        check_route(state, submission, {s.id for s in submission.stages if round_.signature(submission, s.id)} | {stage.id})
+        signers = {s.stage: s.person for s in round_.all(submission).values()} | {stage.id: person.id}
+        for channel in stage.channels:
+            check_route(context, submission, channel, signers)
     return office
 
 
-def check_route(state: State, submission: Submission, signed: set[str]) -> None:
-    """Raise `route_incomplete` where today's policy asks for a stage that nobody has signed; nothing is waived."""
+def check_route(context: Context, submission: Submission, channel: str, signers: dict[str, str]) -> None:
+    """Ask today's policy about one channel of a submission, given who signed which stage; nothing is waived.
+
+    Raises:
+        Denied: a stage that nobody has signed (`route_incomplete`), or one signer where two different people are asked for.
+    """
     channels = [target.channel for target in submission.targets]
-    now = policy.route(state, unit=submission.unit, channels=channels, facts=submission.facts)
-    releases = {stage.id for stage in now.stages if stage.kind == "release"}
-    missing = tuple(stage.id for stage in now.stages if stage.id not in signed and stage.id not in releases)
-    if missing or not releases & signed:
-        raise Denied("route_incomplete", missing=missing or tuple(sorted(releases)))
+    now = policy.route(context.state, unit=submission.unit, channels=channels, facts=submission.facts, rules=context.rules)
+    asked = [stage for stage in now.stages if stage.kind == "approve" or channel in stage.channels]
+    missing = tuple(stage.id for stage in asked if stage.id not in signers)
+    if missing or all(stage.kind == "approve" for stage in asked):
+        raise Denied("route_incomplete", missing=missing, detail=channel)
+    approvers = [signers[stage.id] for stage in asked if stage.kind == "approve"]
+    apart = {signers[stage.id] for stage in asked if stage.kind == "release" and stage.apart}
+    if submission.author in {*approvers, *apart}:
+        raise Denied("author_approves", rule=asked[0].rule)
+    if len(set(approvers)) != len(approvers) or apart & set(approvers):
+        raise Denied("same_person_twice", rule=asked[0].rule)
 
 
-def _check_methods(state: State, submission: Submission, method: str, round_: _Round) -> None:
-    """A live release takes a passkey, and no live route is completed by codes alone, unless two people switched that off."""
-    if state.kind != "live" or state.switches.get("totp_release") == "on":
+def check_method(state: State, method: str, signatures: list[Signature]) -> None:
+    """A live release takes a passkey, and no live route is completed by codes alone; two people may switch off each of the two.
+
+    Switches: `totp_release` lets a code release where another step used a passkey, `totp_route` lets codes complete a route.
+    """
+    if state.kind != "live" or method == "passkey":
         return
-    if method != "passkey":
+    if state.switches.get("totp_release") != "on":
         raise Denied("method_too_weak")
-    if not any(s.method == "passkey" for s in round_.all(submission).values()) and method != "passkey":
+    if state.switches.get("totp_route") != "on" and all(s.method != "passkey" for s in signatures):
         raise Denied("route_by_codes_alone")
+
+
+def sent_from(context: Context, submission: Submission) -> Instant:
+    """Return when a release made now may be sent: after the hold, and not before the fixed time.
+
+    Raises:
+        Denied: that is not before the window's end.
+    """
+    hold = instants.plus(context.at, HOLD_SECONDS[context.state.kind])
+    not_before = max(hold, submission.scheduled) if submission.scheduled else hold
+    if not_before >= submission.window_to:
+        raise Denied("window_over", detail="hold")
+    return not_before
+
+
+def _mint_all(
+    context: Context, submission: Submission, targets: list[TargetState], release: Signature, round_: _Round, rip: Digest | None,
+) -> list[Draft]:
+    """Mint one token a target, after everything that could refuse has been asked for all of them."""
+    state, not_before = context.state, sent_from(context, submission)
+    for target in targets:
+        if state.channels[target.channel].credential is None:
+            raise Denied("credential_missing", detail=target.channel, ask=state.channels[target.channel].custodians)
+        if target.previous is not None:
+            check_previous(state, target.channel, target.previous)
+            if target.previous in round_.previous or replacing(state, target.previous, OPEN_PUBLICATION):
+                raise Denied("previous_changed", detail="another edit or withdrawal of it is under way")
+    round_.previous |= {target.previous for target in targets if target.previous is not None}
+    return [_mint(context, submission, target, release, round_, rip, not_before) for target in targets]
+
+
+def replacing(state: State, previous: str, states: frozenset[PublicationState], but: str = "") -> list[Publication]:
+    """Return the edits and withdrawals of what is live that stand in one of `states`, without `but`."""
+    found = (state.publications[identifier] for identifier in sorted(state.active) if identifier != but)
+    return [publication for publication in found if publication.previous == previous and publication.state in states]
 
 
 def _mint(
     context: Context, submission: Submission, target: TargetState, release: Signature, round_: _Round, rip: Digest | None,
+    not_before: Instant,
 ) -> Draft:
     state = context.state
     channel = state.channels[target.channel]
-    if channel.credential is None:
-        raise Denied("credential_missing", detail=channel.id, ask=channel.custodians)
+    assert channel.credential is not None
     previous = check_previous(state, target.channel, target.previous) if target.previous else None
     publication, jti = context.ids.new("pub"), context.ids.new("tok")
-    hold = instants.plus(context.at, HOLD_SECONDS[state.kind])
-    not_before = max(hold, submission.scheduled) if submission.scheduled else hold
     approvals = [s for s in round_.all(submission).values() if s.verdict == "approve"]
     claims = Claims(
         state.deployment, state.kind, jti, context.at, not_before, submission.window_to, state.epoch, target.operation, channel.id,
@@ -178,9 +242,22 @@ def _mint(
     return context.draft(
         EntryType.TOKEN_MINTED, publication, submission=submission.id, revision=submission.revision, channel=channel.id,
         operation=target.operation, content=submission.content, template=target.template, previous=target.previous, jti=jti,
-        token=context.ids.token(claims.to_bytes()), credential=channel.credential.version, hold_until=hold, not_before=not_before,
+        token=context.ids.token(claims_bytes(claims)), credential=channel.credential.version,
+        hold_until=instants.plus(context.at, HOLD_SECONDS[state.kind]), not_before=not_before,
         window_to=submission.window_to, fixed=submission.scheduled is not None, emergency=submission.emergency, rip=rip,
     )
+
+
+def claims_bytes(claims: Claims) -> bytes:
+    """Return the bytes to sign.
+
+    Raises:
+        Denied: more than the gate would read.
+    """
+    data = claims.to_bytes()
+    if len(data) > CLAIMS_LIMIT:
+        raise Denied("invalid", detail="too long for one token")
+    return data
 
 
 def _approval(signature: Signature) -> dict[str, Any]:

@@ -184,7 +184,10 @@ class Stage:
 
 @dataclass(slots=True)
 class Signature:
-    """One signed decision: who, by which office, how, and the entry that holds it."""
+    """One signed decision: who, by which office, how, and the entry that holds it.
+
+    `void` is set where its signer was suspended for cause; it then carries nothing, also not after a restoration.
+    """
 
     stage: str
     verdict: str
@@ -194,6 +197,7 @@ class Signature:
     statement: str
     entry: int
     at: Instant
+    void: bool = False
 
 
 @dataclass(slots=True)
@@ -251,7 +255,7 @@ class Submission:
 
 @dataclass(slots=True)
 class Publication:
-    """One token's send on one channel."""
+    """One token's send on one channel; `signatures` are the decisions its token names, until it has ended."""
 
     id: str
     submission: str
@@ -273,6 +277,7 @@ class Publication:
     released_at: Instant
     emergency: bool = False
     rip: str | None = None
+    signatures: tuple[Signature, ...] = ()
     handles: dict[str, str] = field(default_factory=dict)
     filled: str = ""
     snapshot: str = ""
@@ -329,7 +334,7 @@ class State:
     switches: dict[str, str] = field(default_factory=dict)
     size: int = 0
     last_at: Instant = EPOCH_START
-    commands: dict[str, tuple[str, int, str, Instant]] = field(default_factory=dict)
+    commands: dict[str, tuple[str, int, str, Instant, str]] = field(default_factory=dict)
     command_order: deque[tuple[Instant, str]] = field(default_factory=deque)
     last_command: str | None = None
     units: dict[str, Unit] = field(default_factory=dict)
@@ -341,6 +346,7 @@ class State:
     finished: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     publications: dict[str, Publication] = field(default_factory=dict)
     spent: set[str] = field(default_factory=set)
+    nonces: set[str] = field(default_factory=set)
     active: set[str] = field(default_factory=set)
     freezes: dict[str, FreezeState] = field(default_factory=dict)
     waiting: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
@@ -390,10 +396,12 @@ class State:
         """Return the stages that may sign now: the first unsigned approval, else every release stage with something to release."""
         if submission.state not in REVIEWABLE:
             return []
-        for stage in submission.stages:
-            if stage.kind == "approve" and submission.signed(stage.id) is None:
-                return [stage]
-        return [stage for stage in submission.stages if stage.kind == "release" and self.releasable(submission, stage)]
+        releases = [stage for stage in submission.stages if stage.kind == "release" and self.releasable(submission, stage)]
+        if releases:  # with nothing left to release there is nothing to approve either
+            for stage in submission.stages:
+                if stage.kind == "approve" and submission.signed(stage.id) is None:
+                    return [stage]
+        return releases
 
     def releasable(self, submission: Submission, stage: Stage) -> list[TargetState]:
         """Return the targets of a release stage that have no publication, or only one that has ended without effect."""

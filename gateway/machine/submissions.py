@@ -7,8 +7,9 @@ from typing import Final
 from gateway.machine import policy
 from gateway.machine.context import ApplyTable, Context, DecideTable
 from gateway.machine.state import (
-    RELEASABLE,
+    OPEN_PUBLICATION,
     Office,
+    Person,
     Publication,
     PublicationState,
     Signature,
@@ -25,6 +26,7 @@ from gateway.protocol.entries import Draft, Entry, EntryType
 
 WRITERS: Final = frozenset({Office.AUTHOR, Office.OPERATOR, Office.BRAND_PR, Office.BRAND_PR_HEAD})
 TARGET_LIMIT: Final = 20
+_EFFECT: Final = frozenset({PublicationState.LIVE, PublicationState.GONE, PublicationState.WITHDRAWN, PublicationState.REPLACED})
 REVISABLE: Final = frozenset({SubmissionState.RETURNED, SubmissionState.RECALLED, SubmissionState.EXPIRED})
 
 
@@ -44,16 +46,18 @@ def submit(context: Context) -> list[Draft]:
     """Hand a revision in: the author may write, each channel may be used, nothing blocks, and every stage could be done by someone."""
     command: Submit = context.request.command
     state, person = context.state, context.person()
-    if not any(office.office in WRITERS for office in state.offices_of(person.id, context.at)):
+    if not may_write(state, person, context.at):
         raise Denied("no_office", detail="author", rule="R9", ask=governing_brand(state, context.at))
     previous = _revised(context, command)
     _check_targets(context, command.targets, person.unit)
+    if (command.content is None) != all(target.operation == "withdraw" for target in command.targets):
+        raise Denied("invalid", detail="content")
     if command.findings.block:
         raise Denied("blocking_findings", detail=str(command.findings.block))
-    if command.facts["external_quote"]:
+    if command.facts.get("external_quote") is not False:
         raise Denied("external_confirmation", ask=governing_brand(state, context.at))
     channels = [target.channel for target in command.targets]
-    route = policy.route(state, unit=person.unit, channels=channels, facts=command.facts)
+    route = policy.route(state, unit=person.unit, channels=channels, facts=command.facts, rules=context.rules)
     vacant = policy.vacancies(state, route.stages, person.id, context.at)
     if vacant:
         raise Denied("stage_vacant", missing=tuple(stage.id for stage in vacant), rule=vacant[0].rule, ask=governors_of(state, context.at))
@@ -67,9 +71,18 @@ def submit(context: Context) -> list[Draft]:
         targets=[_target_data(target) for target in command.targets], facts=command.facts,
         findings={"block": command.findings.block, "confirm": command.findings.confirm, "hint": command.findings.hint,
                   "blob": command.findings.blob},
-        stages=[stage_data(stage) for stage in route.stages], rules=list(route.rules), route=route.digest, policy=policy.digest(),
+        stages=[stage_data(stage) for stage in route.stages], rules=list(route.rules), route=route.digest,
+        policy=policy.digest(context.rules),
         window_to=command.window_to, scheduled=command.scheduled, source=command.source, message=command.message, emergency=False,
     )]
+
+
+def may_write(state: State, person: Person, at: instants.Instant) -> bool:
+    """Return whether the person may submit: an author's office counts for the units below its own (articles 3 and 9)."""
+    return any(
+        held.office in WRITERS and (held.office != Office.AUTHOR or state.inside(person.unit, held.scope))
+        for held in state.offices_of(person.id, at)
+    )
 
 
 def _revised(context: Context, command: Submit) -> Submission | None:
@@ -157,7 +170,8 @@ def cancel(context: Context) -> list[Draft]:
     command: Cancel = context.request.command
     submission = find(context.state, command.submission)
     _check_author(context, submission)
-    if submission.state is SubmissionState.RELEASED and _on_its_way(context.state, submission):
+    context.unseen(submission.seq)
+    if _on_its_way(context.state, submission):
         raise Denied("wrong_state", detail=submission.state.value)
     return [context.draft(EntryType.SUBMISSION_CANCELLED, submission.id, revision=submission.revision)]
 
@@ -169,7 +183,7 @@ def _check_author(context: Context, submission: Submission) -> None:
 
 
 def _on_its_way(state: State, submission: Submission) -> bool:
-    return any(t.publication is not None and state.publications[t.publication].state not in RELEASABLE for t in submission.targets)
+    return any(t.publication is not None and state.publications[t.publication].state in OPEN_PUBLICATION for t in submission.targets)
 
 
 def send_back(context: Context) -> list[Draft]:
@@ -200,6 +214,7 @@ def take_back(context: Context) -> list[Draft]:
     command: TakeBack = context.request.command
     submission = find(context.state, command.submission)
     context.person()
+    context.unseen(submission.seq)
     signature = submission.signed(command.stage)
     if submission.state is not SubmissionState.IN_REVIEW or signature is None or signature.person != context.actor:
         raise Denied("wrong_state", detail="take_back")
@@ -214,6 +229,7 @@ def renew(context: Context) -> list[Draft]:
     command: Renew = context.request.command
     submission = find(context.state, command.submission)
     _check_author(context, submission)
+    context.unseen(submission.seq)
     if submission.state is not SubmissionState.EXPIRED or command.window_to <= context.at:
         raise Denied("wrong_state", detail=submission.state.value)
     return [context.draft(EntryType.SUBMISSION_RENEWED, submission.id, revision=submission.revision, window_to=command.window_to)]
@@ -261,10 +277,16 @@ def finish(state: State, submission: Submission) -> None:
 
 
 def settle(state: State, submission: Submission) -> None:
-    """Close a submission whose targets are all done; else open what may be released again."""
-    ends = {PublicationState.LIVE, PublicationState.GONE, PublicationState.WITHDRAWN, PublicationState.REPLACED}
-    if all(t.publication is not None and state.publications[t.publication].state in ends for t in submission.targets):
+    """Close a submission whose targets are all done; else open what may be released again.
+
+    An emergency withdrawal that came to nothing is given up: nobody but its author could take it on, by a new one.
+    """
+    states = [t.publication and state.publications[t.publication].state for t in submission.targets]
+    if all(now in _EFFECT for now in states):
         submission.state = SubmissionState.DONE
+        finish(state, submission)
+    elif submission.emergency and not any(now in OPEN_PUBLICATION for now in states):
+        submission.state = SubmissionState.CANCELLED
         finish(state, submission)
     else:
         reindex(state, submission)
@@ -306,6 +328,20 @@ def _in_state(new: SubmissionState, state: State, entry: Entry) -> Submission:
     submission.state, submission.seq = new, entry.seq
     submission.signatures.clear()
     return submission
+
+
+def void_signatures(state: State, person: str) -> None:
+    """Take away what a person signed and is not yet sent (regulation.md B, article 17; a suspension for cause)."""
+    for submission in state.submissions.values():
+        signed = [s for s in submission.signatures if s.person == person]
+        if signed:
+            for signature in signed:
+                signature.void = True
+            submission.signatures = [s for s in submission.signatures if s.person != person]
+            reindex(state, submission)
+    for identifier in state.active:
+        for signature in state.publications[identifier].signatures:
+            signature.void = signature.void or signature.person == person
 
 
 def apply_returned(state: State, entry: Entry) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gateway import canonical
 from gateway.canonical import NotCanonical
+from gateway.protocol import instants
 from gateway.protocol.instants import Instant
 
 PAYLOAD_TYPE: Final = "application/vnd.qianfa.approval.v1+json"
@@ -22,6 +23,8 @@ CLAIMS: Final = frozenset({
     "revision", "previous", "content", "template", "policy", "author", "approvals", "release",
 })
 APPROVAL: Final = frozenset({"person", "office", "stage", "method", "statement", "entry"})
+OPERATIONS: Final = frozenset({"publish", "edit", "withdraw"})
+KINDS: Final = frozenset({"sandbox", "live"})
 AUDIENCE: Final = frozenset({"deployment", "kind"})
 
 _TEXTS: Final = ("iss", "jti", "iat", "nbf", "exp", "epoch", "operation", "channel", "publication", "submission", "template",
@@ -74,22 +77,46 @@ def parse(data: bytes) -> Claims:
     """Return the claims whose canonical bytes are exactly `data`.
 
     Raises:
-        ClaimsInvalid: not canonical, a claim is missing, unknown or of another type, or no approval is named.
+        ClaimsInvalid: not canonical, longer than 8 KiB, a claim is missing, unknown or of another type or form, its instants are
+            out of order, or no approval is named (only an emergency withdrawal has none).
     """
     try:
         value = canonical.parse(data, limit=LIMIT)
     except NotCanonical as error:
         raise ClaimsInvalid("not canonical") from error
     _check_shape(value)
+    _check_forms(value)
     audience = value["aud"]
     if audience["deployment"] != value["iss"]:
         raise ClaimsInvalid("issuer and audience differ")
+    if not value["iat"] <= value["nbf"] < value["exp"]:
+        raise ClaimsInvalid("instants out of order")
+    if not value["approvals"] and value["operation"] != "withdraw":
+        raise ClaimsInvalid("no approval")
     return Claims(
         value["iss"], audience["kind"], value["jti"], value["iat"], value["nbf"], value["exp"], value["epoch"],
         value["operation"], value["channel"], value["credential"], value["publication"], value["submission"],
         value["revision"], value["previous"], value["content"], value["template"], value["policy"], value["author"],
         tuple(value["approvals"]), value["release"],
     )
+
+
+def _check_forms(value: dict[str, Any]) -> None:
+    try:
+        for name in ("iat", "nbf", "exp"):
+            instants.parse(value[name])
+        for digest in (value["template"], value["policy"], *(value[name] for name in ("content",) if value[name] is not None)):
+            canonical.parse_digest(digest)
+        for signed in (*value["approvals"], value["release"]):
+            canonical.parse_digest(signed["statement"])
+        if value["previous"] is not None:
+            canonical.parse_digest(value["previous"]["digest"])
+    except ValueError as error:
+        raise ClaimsInvalid("an instant or digest of another form") from error
+    if value["operation"] not in OPERATIONS or value["aud"]["kind"] not in KINDS:
+        raise ClaimsInvalid("operation or kind unknown")
+    if value["revision"] < 1 or value["credential"] < 1:
+        raise ClaimsInvalid("a number out of range")
 
 
 def _check_shape(value: Any) -> None:

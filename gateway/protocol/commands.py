@@ -189,9 +189,10 @@ class AddFactor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevokeFactor:
-    """The acting person gives up one of their own factors."""
+    """The acting person gives up one of their own factors; `proof` is None only while they have none to prove with."""
 
     factor: str
+    proof: Proof | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

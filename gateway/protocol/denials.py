@@ -53,7 +53,8 @@ CATALOGUE: Final[dict[str, Words]] = {
                         "Confirm with your passkey or code"),
     "proof_mismatch": _w(403, "R17.1", "验证时确认的内容与提交的不一致，未生效", "The proof covers something else; nothing was done",
                          "请重新打开这一件，核对指纹后再签", "Open the item again, compare the fingerprint, sign again", logged=True),
-    "code_reused": _w(403, "R20", "这个动态码已用过", "This code has been used", "请等下一个动态码", "Wait for the next code"),
+    "code_reused": _w(403, "R20", "这次验证（动态码或通行密钥）已用过", "This code or passkey proof has been used", "请等下一个动态码，或重新验证",
+                      "Wait for the next code, or prove again"),
     "factor_unknown": _w(403, "R20", "这个验证方式不属于您或已停用", "This factor is not yours or is revoked",
                          "请到“我的设备”查看", "See My devices"),
     "factor_needed": _w(403, "R20", "新增验证方式前，要先用已有的方式验证", "Prove with an existing factor before adding one",
@@ -124,6 +125,8 @@ CATALOGUE: Final[dict[str, Words]] = {
                           "明天再发，或换渠道", "Send tomorrow or elsewhere", logged=True),
     "stopped": _w(409, "R8", "已被停发", "It was stopped", "需要时请重新放行", "Release it again if it should go out"),
     "already_sending": _w(409, "R8", "已在发送，停不住了", "It is already being sent", "可以马上提交撤稿", "Submit a withdrawal now"),
+    "schedule_missed": _w(409, "R17.1", "错过了定时，没有发送", "The fixed time was missed; nothing was sent",
+                          "请放行人决定：重新放行或取消", "The releasing office decides: release again, or give it up", logged=True),
     "hold_running": _w(409, "R17.1", "放行后的等候时间还没到", "The hold after release is still running", "到时自动发送", "It goes out by itself"),
     "not_brand_head": _w(403, "R19", "应急撤稿须由品牌公关部负责人办理", "An emergency withdrawal takes the brand & PR head",
                          "请联系品牌公关部负责人", "Ask the brand & PR head", logged=True),
@@ -133,7 +136,7 @@ CATALOGUE: Final[dict[str, Words]] = {
 class Denied(Exception):
     """The machine says no. `code` is a key of `CATALOGUE`; `missing` and `ask` name steps and people; `detail` says which part.
 
-    `changed_by` and `changed_at` are set for `stale_view`: the actor and seq of the entry the person had not seen.
+    For `stale_view` of an object `more["seq"]` is the entry the person had not seen; who made it stands there.
     """
 
     def __init__(self, code: str, *, detail: str = "", missing: tuple[str, ...] = (), ask: tuple[str, ...] = (),

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from gateway import canonical
 from gateway.canonical import Digest, NotCanonical
+from gateway.protocol import instants
 from gateway.protocol.instants import Instant
 
 VERSION: Final = 1
@@ -154,12 +155,21 @@ def parse(body: bytes) -> Entry:
         NotCanonical: the bytes are not canonical, or not an entry of version 1.
     """
     value = canonical.parse(body, limit=LIMIT)
-    if not isinstance(value, dict) or set(value) != KEYS or value["v"] != VERSION:
+    if not isinstance(value, dict) or set(value) != KEYS or type(value["v"]) is not int or value["v"] != VERSION:
         raise NotCanonical("not an entry of version 1")
     texts = (value["type"], value["at"], value["actor"], value["object"])
-    if type(value["seq"]) is not int or not all(isinstance(text, str) for text in texts) or not isinstance(value["data"], dict):
+    if type(value["seq"]) is not int or value["seq"] < 0 or not all(isinstance(text, str) for text in texts):
         raise NotCanonical("not an entry of version 1")
-    command = value["command"]
-    if command is not None and not (isinstance(command, dict) and set(command) == {"id", "body"}):
+    if not isinstance(value["data"], dict) or not _is_command(value["command"]):
         raise NotCanonical("not an entry of version 1")
+    try:
+        instants.parse(value["at"])
+    except ValueError as error:
+        raise NotCanonical("not an entry of version 1") from error
     return load(body)
+
+
+def _is_command(value: Any) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, dict) and set(value) == {"id", "body"} and all(isinstance(text, str) for text in value.values())

@@ -20,7 +20,13 @@ _FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
 def from_datetime(moment: datetime) -> Instant:
-    """Return an aware `moment` as an instant, cut to milliseconds."""
+    """Return an aware `moment` as an instant, cut to milliseconds.
+
+    Raises:
+        ValueError: `moment` names no zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a zone")
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return Instant(moment.isoformat(timespec="milliseconds")[:23] + "Z")

@@ -58,14 +58,23 @@ OPERATIONS: Final = frozenset({"publish", "edit", "withdraw"})
 DAILY_LIMITS: Final = {"wechat": 100, "weibo": 30, "wordpress": 500}
 """Sends a day on one channel where its settings name no `daily_limit`; platforms.md 1.6 and 2.4."""
 
-_DIGEST: Final = canonical.digest([
-    [rule.id, rule.when, [[kind, [[str(office), scope] for office, scope in offices]] for kind, offices in rule.stages]] for rule in RULES
-])
+ORDINARY: Final = frozenset({"company", "news", "culture"})
+"""The categories of article 12 (一) to (三); anything else takes the stricter route of (四)."""
 
 
-def digest() -> Digest:
-    """Return the digest of the table, which statements and tokens carry."""
-    return _DIGEST
+def digest(rules: Sequence[Rule] = RULES) -> Digest:
+    """Return the digest of a table, which statements and tokens carry."""
+    return _digest(rules) if rules is not RULES else _DIGEST
+
+
+def _digest(rules: Sequence[Rule]) -> Digest:
+    return canonical.digest([
+        [rule.id, rule.when, [[kind, [[str(office), scope] for office, scope in offices]] for kind, offices in rule.stages]]
+        for rule in rules
+    ])
+
+
+_DIGEST: Final = _digest(RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class Route:
     digest: Digest
 
 
-def route(state: State, *, unit: str, channels: Sequence[str], facts: Mapping[str, Any]) -> Route:
+def route(state: State, *, unit: str, channels: Sequence[str], facts: Mapping[str, Any], rules: Sequence[Rule] = RULES) -> Route:
     """Return the route for a submission from `unit` to `channels`. One company channel makes the whole submission company-level.
 
     Raises:
@@ -92,12 +101,13 @@ def route(state: State, *, unit: str, channels: Sequence[str], facts: Mapping[st
     if not levels <= {"company", "own"}:
         raise Denied("no_rule", detail="level")
     level = "company" if "company" in levels else "own"
-    rules = [rule for rule in RULES if _applies(rule, level, facts)]
-    stages = _merge(state, rules, unit, channels)
+    asked = [rule for rule in rules if _applies(rule, level, facts)]
+    stages = _merge(state, asked, unit, channels)
     if not any(stage.kind == "approve" for stage in stages) or not any(stage.kind == "release" for stage in stages):
         raise Denied("no_rule", detail="stages")
-    ids = tuple(rule.id for rule in rules)
-    return Route(stages, ids, canonical.digest([list(ids), [[s.id, list(s.channels), s.apart] for s in stages]]))
+    ids = tuple(rule.id for rule in asked)
+    value = [[s.id, s.kind, [list(office) for office in s.offices], s.rule, list(s.channels), s.apart] for s in stages]
+    return Route(stages, ids, canonical.digest([list(ids), value]))
 
 
 def _applies(rule: Rule, level: str, facts: Mapping[str, Any]) -> bool:
@@ -105,7 +115,7 @@ def _applies(rule: Rule, level: str, facts: Mapping[str, Any]) -> bool:
     if kind == "level":
         return name == level
     if name == "category_other":
-        return facts.get("category") == "other"
+        return facts.get("category") not in ORDINARY
     return facts.get(name) is not False  # a fact nobody declared counts as set: unknown means the stricter route
 
 
@@ -165,6 +175,7 @@ def _assignable(stages: Sequence[Stage], candidates: Sequence[Sequence[str]], in
         return True
     for person in candidates[index]:
         clash = person in taken and (stages[index].kind == "approve" or stages[index].apart)
-        if not clash and _assignable(stages, candidates, index + 1, taken | {person}):
+        approvers = taken | {person} if stages[index].kind == "approve" else taken
+        if not clash and _assignable(stages, candidates, index + 1, approvers):
             return True
     return False
