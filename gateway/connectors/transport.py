@@ -107,7 +107,8 @@ class Transport:
         connector = aiohttp.TCPConnector(keepalive_timeout=4, limit=64, ttl_dns_cache=30, socket_factory=self._socket)
         self._session = aiohttp.ClientSession(
             connector=connector, trace_configs=[trace], cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
-            middlewares=(_never_again,), headers={"Accept-Encoding": "identity"}, auto_decompress=True, max_line_size=16384, max_field_size=16384,
+            middlewares=(_never_again,), headers={"Accept-Encoding": "identity"},
+            auto_decompress=True, max_line_size=16384, max_field_size=16384,
         )
         return self
 

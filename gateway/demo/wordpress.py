@@ -22,6 +22,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tarfile
 import time
@@ -91,8 +92,13 @@ class WordPressSite:
         self.task("edit", id=int(post), fields=fields)
 
     def posts(self) -> list[dict[str, str]]:
-        """Return ID, type, status, title and parent of every post and attachment in the database, oldest first."""
-        return [dict(row) for row in self.task("posts")["posts"]]
+        """Return ID, type, status, title and parent of every post and attachment in the database, oldest first, as texts."""
+        names = ("ID", "post_type", "post_status", "post_title", "post_parent")
+        with contextlib.closing(sqlite3.connect(f"file:{self.root / 'db' / 'wp.sqlite'}?mode=ro", uri=True, timeout=10)) as database:
+            rows = database.execute(
+                "SELECT ID, post_type, post_status, post_title, post_parent FROM wp_posts "
+                "WHERE post_type IN ('post', 'attachment') ORDER BY ID").fetchall()
+        return [dict(zip(names, map(str, row), strict=True)) for row in rows]
 
     def set_permalinks(self, structure: str) -> None:
         """Choose the permalink structure; an empty one leaves `?rest_route=` as the only door to the REST interface."""
@@ -233,7 +239,8 @@ def _serving(state: Path, port: int) -> Iterator[None]:
     php = shutil.which("php") or "php"
     command = [
         "/bin/sh", "-c", _GUARD, "guard", php, "-d", "opcache.enable_cli=1", "-d", "display_errors=0",
-        "-d", "upload_max_filesize=32M", "-d", "post_max_size=34M", "-S", f"127.0.0.1:{port}", "-t", str(state / "www"), str(_HERE / "wordpress_router.php"),
+        "-d", "upload_max_filesize=32M", "-d", "post_max_size=34M", "-S", f"127.0.0.1:{port}",
+        "-t", str(state / "www"), str(_HERE / "wordpress_router.php"),
     ]
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "PHP_CLI_SERVER_WORKERS": str(WORKERS)}
     with (state / "php.log").open("ab") as log:

@@ -48,9 +48,6 @@ function qianfa_task( $order ) {
 		case 'sticky':
 			$order['on'] ? stick_post( $order['id'] ) : unstick_post( $order['id'] );
 			return array( 'sticky' => is_sticky( $order['id'] ) );
-		case 'posts':
-			global $wpdb;
-			return array( 'posts' => $wpdb->get_results( "SELECT ID, post_type, post_status, post_title, post_parent FROM {$wpdb->posts} WHERE post_type IN ('post','attachment') ORDER BY ID", ARRAY_A ) );
 		case 'permalinks':
 			global $wp_rewrite;
 			$wp_rewrite->set_permalink_structure( $order['structure'] );
