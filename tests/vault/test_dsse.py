@@ -153,6 +153,8 @@ def test_the_refused_keys_are_exactly_the_points_of_small_order():
     [
         b"",
         bytes(31),
+        b"\x09" * 31,
+        b"\x09" * 33,
         bytes(33),
         bytes(32),
         (1).to_bytes(32, "little"),

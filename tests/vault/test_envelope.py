@@ -220,7 +220,8 @@ def test_wrong_lengths_are_refused():
         lambda: sealed(term=-1),
         lambda: envelope.gcm_encrypt(bytes(16), bytes(12), b"", b""),
         lambda: envelope.gcm_encrypt(bytes(32), bytes(8), b"", b""),
-        lambda: envelope.gcm_decrypt(bytes(32), bytes(16), b"", b""),
+        lambda: envelope.gcm_decrypt(bytes(32), bytes(16), bytes(16), b""),
+        lambda: envelope.gcm_decrypt(bytes(16), bytes(12), bytes(16), b""),
     ):
         with pytest.raises(SecretRefused):
             attempt()
