@@ -719,11 +719,8 @@ def _is_list(items: Any, digest: Any, labels: tuple[str, ...] = LIST_LABELS) -> 
 
 
 def _key_parts(der: bytes) -> list[bytes]:
-    """Return the parts of a public key that its enrolled COSE form holds too: coordinates, point, or modulus."""
-    try:
-        key = serialization.load_der_public_key(der)
-    except ValueError:
-        return []
+    """Return the parts of a public key, which has verified a signature, that its enrolled COSE form holds too."""
+    key = serialization.load_der_public_key(der)
     if isinstance(key, ec.EllipticCurvePublicKey):
         numbers = key.public_numbers()
         return [numbers.x.to_bytes((key.key_size + 7) // 8, "big"), numbers.y.to_bytes((key.key_size + 7) // 8, "big")]

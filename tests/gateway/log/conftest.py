@@ -83,19 +83,19 @@ def log(tmp_path: Path) -> Iterator[Log]:
 
 
 @pytest.fixture
-def make_signer():  # noqa: ANN201 -- a factory
+def make_signer():
     """The factory of signers."""
     return signer
 
 
 @pytest.fixture
-def make_entry():  # noqa: ANN201 -- a factory
+def make_entry():
     """The factory of entries."""
     return entry
 
 
 @pytest.fixture
-def make_log():  # noqa: ANN201 -- a factory
+def make_log():
     """The factory of logs."""
     return Log
 

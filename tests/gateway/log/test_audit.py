@@ -193,6 +193,14 @@ def test_a_stored_note_lost_and_the_copy_has_it(log) -> None:
     assert check(log, copies=False)[1][0] == ("checkpoint_altered", 5, 5)
 
 
+@pytest.mark.parametrize("all_signatures", [True, False])
+def test_the_newest_note_altered_without_a_copy(log, all_signatures: bool) -> None:
+    """The newest checkpoint's signature is checked in either way of verifying."""
+    log.write(10, batch=5)
+    sql(log, "UPDATE checkpoints SET note = replace(note, 'qianfa', 'qianfb') WHERE size = 10")
+    assert ("checkpoint_altered", 10, 10) in check(log, copies=False, all_signatures=all_signatures)[1]
+
+
 def test_two_copies(log, tmp_path) -> None:
     """Several copies are read together; the one that knows most decides."""
     log.write(10, batch=5)

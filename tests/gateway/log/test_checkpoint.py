@@ -11,8 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.log.checkpoint import (
-    Checkpoint, KeyChain, LogKey, NoteInvalid, Signer, open_checkpoint, origin_of, parse_checkpoint, parse_vkey, rotation_data,
-    rotation_in, sign_checkpoint, split_note, verify_note,
+    Checkpoint,
+    KeyChain,
+    LogKey,
+    NoteInvalid,
+    Signer,
+    open_checkpoint,
+    origin_of,
+    parse_checkpoint,
+    parse_vkey,
+    rotation_data,
+    rotation_in,
+    sign_checkpoint,
+    split_note,
+    verify_note,
 )
 
 VECTORS = Path(__file__).parents[2] / "vectors/checkpoint"

@@ -52,7 +52,7 @@ def test_published_vectors() -> None:
 
 
 def test_roots_equal_another_library() -> None:
-    """pymerkle finds the same roots for sizes 1 to 300."""
+    """Pymerkle finds the same roots for sizes 1 to 300."""
     oracle = InmemoryTree(algorithm="sha256")
     for size in range(1, 301):
         oracle.append_entry(body(size - 1))
@@ -121,7 +121,7 @@ def test_every_consistency_holds_and_no_other(new: int) -> None:
         good = {"old": old, "old_root": tree.root(old), "new": new, "new_root": tree.root(new), "proof": proof}
         verify_consistency(**good)
         bad = [{"proof": (*proof, EMPTY_ROOT)}, {"old_root": leaf_hash(b"x")}, {"old": new + 1}, {"old": -1}, {"proof": (*proof, b"x")}]
-        if 0 < old:
+        if old > 0:
             bad.append({"new_root": leaf_hash(b"x")})
         if proof:
             bad += [{"proof": proof[:-1]}, {"proof": ()}]

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import runpy
 import stat
 import struct
 import subprocess
@@ -20,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway import canonical
 from gateway.log import bundle, verify
 from gateway.log.bundle import SaltedValue, export_object, export_range, token_parts
-from gateway.log.checkpoint import Checkpoint, rotation_data, sign_checkpoint
+from gateway.log.checkpoint import Checkpoint, KeyChain, rotation_data, sign_checkpoint
+from gateway.log.merkle import Tree
 from gateway.log.verify import MAX_FILES, main, report, verify_pack
 
 
@@ -108,6 +110,11 @@ def test_main_in_process(story, tmp_path, capsysbinary) -> None:
     assert main([]) == 1
     assert main([str(tmp_path / "none")]) == 1
     assert "结论".encode() in capsysbinary.readouterr().out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["verify.py", str(path)])
+        with pytest.raises(SystemExit) as left:
+            runpy.run_path(verify.__file__, run_name="__main__")
+    assert left.value.code == 0
 
 
 def test_openssl_checks_the_token(story, tmp_path) -> None:
@@ -550,6 +557,15 @@ def test_a_range_after_a_rotation(story, make_signer, make_entry) -> None:
     assert judge(ranged(told, 0, blobs=told.blobs, values=told.values, approval_key=told.approval.public_key().public_bytes_raw())).ok
 
 
+def test_an_empty_log(make_signer) -> None:
+    """The range over nothing is whole, and a file that is no pack has nothing to say but that."""
+    signer, target = make_signer(), io.BytesIO()
+    note = sign_checkpoint(Checkpoint("qianfa.test/e1", 0, Tree().root()), signer)
+    export_range(target, id="all", bodies=[], start=0, from_note=None, tree=Tree(), note=note, chain=KeyChain(signer.key))
+    assert judge(target.getvalue()).ok
+    assert report(judge(b"")).count("\n") == 4
+
+
 def test_ranges_in_place_of_objects(story) -> None:
     """A pack about one object that carries a range's parts is refused."""
     pack = story().pack()
@@ -562,7 +578,7 @@ def test_exports_that_are_refused(story) -> None:
     with pytest.raises(ValueError, match="outside"):
         told.pack(entries=[(900, b"x")])
     for text in (b"qf1.x", b"qf1.", b"qf1." + base64.urlsafe_b64encode(b'{"payload":1}'), b"qf1." + base64.urlsafe_b64encode(b"[]")):
-        with pytest.raises(ValueError, match="token|base64|JSON|Expecting|codec"):
+        with pytest.raises(ValueError, match=r"token|base64|JSON|Expecting|codec"):
             told.pack(blobs=[text])
     with pytest.raises(ValueError, match="not a token"):
         token_parts(b"x")

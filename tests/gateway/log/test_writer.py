@@ -155,7 +155,7 @@ async def test_the_copy_is_synced_in_time(log, make_entry) -> None:
     assert log.copies.dirty
     await grouped.append([make_entry(2)])
     async with asyncio.timeout(2):
-        while log.copies.dirty:  # noqa: ASYNC110 -- the thread's work is what is waited for
+        while log.copies.dirty:
             await asyncio.sleep(0.01)
     await grouped.append([make_entry(3)])
     await grouped.append([make_entry(4)], anchor=True)
