@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -208,10 +209,8 @@ def test_rotations_in_bodies(make_entry) -> None:
 @given(st.binary(max_size=300) | st.text(max_size=100))
 def test_any_bytes_are_refused_or_read(note: str | bytes) -> None:
     """Whatever comes in, the answer is a note or NoteInvalid."""
-    try:
+    with suppress(NoteInvalid):
         split_note(note)
-    except NoteInvalid:
-        pass
 
 
 def test_every_flipped_bit_of_a_note_is_seen(make_signer) -> None:
