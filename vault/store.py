@@ -10,18 +10,24 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
 from vault.errors import Tampered
-from vault.rows import SLOT_PREFIX, SealedRow
+from vault.rows import SLOT_PREFIX, Expected, SealedRow
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS sealed (
     secret_id TEXT NOT NULL CHECK (length(secret_id) BETWEEN 1 AND 128),
     version INTEGER NOT NULL CHECK (version >= 1),
+    row BLOB NOT NULL CHECK (typeof(row) = 'blob'),
+    PRIMARY KEY (secret_id, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS aside (
+    secret_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
     row BLOB NOT NULL CHECK (typeof(row) = 'blob'),
     PRIMARY KEY (secret_id, version)
 ) STRICT, WITHOUT ROWID;
@@ -36,6 +42,10 @@ CREATE TABLE IF NOT EXISTS slots (
 _INSERT: Final = {
     "sealed": "INSERT INTO sealed (secret_id, version, row) VALUES (?, ?, ?)",
     "slots": "INSERT INTO slots (secret_id, version, row) VALUES (?, ?, ?)",
+}
+_UPDATE: Final = {
+    "sealed": "UPDATE sealed SET row = ? WHERE secret_id = ? AND version = ?",
+    "slots": "UPDATE slots SET row = ? WHERE secret_id = ? AND version = ?",
 }
 _DELETE: Final = {
     "sealed": "DELETE FROM sealed WHERE secret_id = ? AND version = ?",
@@ -115,6 +125,25 @@ class SealedStore:
     def delete(self, secret_id: str, version: int) -> None:
         """Remove one version; that it is gone already is no error."""
         self._connection.execute(_DELETE[_table(secret_id)], (secret_id, version))
+
+    def put_aside(self, rows: Iterable[SealedRow]) -> None:
+        """Keep rewrapped rows beside the ones they will replace, until the log has named them."""
+        with self.transaction():
+            for row in rows:
+                self._connection.execute("INSERT OR REPLACE INTO aside VALUES (?, ?, ?)", (row.secret_id, row.version, row.row))
+
+    def take_aside(self, expected: Expected) -> int:
+        """Let each row put aside that is exactly what the log expects take its place, drop the others; return how many did."""
+        with self.transaction():
+            taken = 0
+            for secret_id, version, data in self._connection.execute("SELECT secret_id, version, row FROM aside").fetchall():
+                row = SealedRow(secret_id=secret_id, version=version, row=data)
+                if expected.get(row.key) == row.sha256:
+                    table = _table(secret_id)
+                    self._connection.execute(_UPDATE[table], (data, secret_id, version))
+                    taken += 1
+            self._connection.execute("DELETE FROM aside")
+            return taken
 
     def get(self, secret_id: str, version: int) -> SealedRow | None:
         """Read one version, or None."""

@@ -109,11 +109,11 @@ class Runner:
         """Return the guarded current instant."""
         return self.clock.now()
 
-    def unsealed(self, signer: Signer) -> None:
-        """Open the writer; `signer` holds the log's newest key. Called inside the running loop."""
+    def unsealed(self, signer: Signer, *, epoch: str | None = None) -> None:
+        """Open the writer; `signer` holds the log's newest key, `epoch` is given by a restore only. Called inside the running loop."""
         parts = self.parts
         self._writer = BlobFirstWriter(
-            self.blobs, store=parts.store, copies=parts.copies, tree=parts.tree, chain=parts.chain, signer=signer, epoch=self.tip.epoch,
+            self.blobs, store=parts.store, copies=parts.copies, tree=parts.tree, chain=parts.chain, signer=signer, epoch=epoch or self.tip.epoch,
             fence=parts.fence,
         )
         self._log = GroupCommitLog(self._writer, on_broken=self._broke, commit_deadline=self._commit_deadline)
@@ -131,7 +131,10 @@ class Runner:
         self._waiters.clear()
         self._on_broken(error)
 
-    async def submit(self, request: Request, *, blobs: Mapping[Digest, bytes] | None = None, rotate_to: Signer | None = None) -> Done:
+    async def submit(
+        self, request: Request, *, blobs: Mapping[Digest, bytes] | None = None, rotate_to: Signer | None = None, source: str = "counter",
+        about: str = "",
+    ) -> Done:
         """Decide, log, and return once it is durable.
 
         Raises:
@@ -146,7 +149,7 @@ class Runner:
         except Denied as denied:
             self.counts[denied.code] += 1
             if denied.words.logged and request.grade is not Grade.SYSTEM:
-                await self.refused(denied, actor=request.actor, source="counter", about=type(request.command).__name__)
+                await self.refused(denied, actor=request.actor, source=source, about=about or type(request.command).__name__)
             raise
 
     async def _submit(self, request: Request, blobs: Mapping[Digest, bytes], rotate_to: Signer | None) -> Done:

@@ -1,16 +1,21 @@
-"""The keyless worker: checks and diffs run in a process of their own, started before any key is in memory, under a deadline.
+"""The keyless worker: checks and diffs run in a process that was forked off before any key was in memory, under a deadline.
 
-A worker that takes too long is ended and made anew; what it was asked counts as not passed.
+A small keeper process is started first of all and holds nothing; for each job it forks a child, waits for its answer at most
+`deadline` seconds, and ends it. What did not answer in time counts as not passed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import signal
+import sys
+import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from datetime import date
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
 from typing import Any, Final, TypeVar
 
 from gateway.checks.registry import run_checks
@@ -22,59 +27,97 @@ _T = TypeVar("_T")
 
 
 class WorkerFailed(Exception):
-    """The worker took too long or died; nothing was found out."""
+    """The job took too long, raised, or its process died; nothing was found out."""
 
 
 class Worker:
-    """One worker process; `run` calls a module-level function in it."""
+    """The keeper and the way to it; `run` calls a module-level function in a fresh child of the keeper."""
 
     def __init__(self, deadline: float = DEADLINE_SECONDS) -> None:
         self._deadline = deadline
-        self._pool: ProcessPoolExecutor | None = None
+        self._turn = threading.Lock()
+        self._keeper: Any = None
+        self._wire: Connection[Any, Any] | None = None
 
     def start(self) -> None:
-        """Start the process; call it while the vault is sealed."""
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
-            self._pool.submit(_warm)
+        """Start the keeper; call it before the vault is opened, and before threads are started where Python cannot be executed anew."""
+        if self._keeper is not None:
+            return
+        executable = os.access(sys.executable, os.X_OK)
+        context: BaseContext = multiprocessing.get_context("spawn" if executable else "fork")
+        ours, theirs = multiprocessing.Pipe()
+        self._keeper = context.Process(target=keep, args=(theirs, self._deadline), daemon=True, name="qianfa-worker")  # type: ignore[attr-defined] # every context has it
+        self._keeper.start()
+        theirs.close()
+        self._wire = ours
 
     async def run(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Return `function(*arguments)` from the worker.
 
         Raises:
-            WorkerFailed: it took longer than the deadline or the process ended.
+            WorkerFailed: see there.
         """
-        self.start()
-        assert self._pool is not None
-        try:
-            async with asyncio.timeout(self._deadline):
-                return await asyncio.get_running_loop().run_in_executor(self._pool, lambda_free(function), *arguments)
-        except (TimeoutError, BrokenProcessPool) as error:
-            self.close()
-            raise WorkerFailed(type(error).__name__) from error
+        answer: _T = await asyncio.to_thread(self._ask, function, arguments)
+        return answer
+
+    def _ask(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        with self._turn:
+            self.start()
+            assert self._wire is not None
+            try:
+                self._wire.send((function, arguments))
+                if not self._wire.poll(self._deadline + 5):
+                    raise WorkerFailed("the keeper does not answer")
+                done, answer = self._wire.recv()
+            except (OSError, EOFError) as error:
+                raise WorkerFailed(type(error).__name__) from error
+        if not done:
+            raise WorkerFailed(str(answer))
+        return answer
 
     def close(self) -> None:
-        """End the process, at once."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            for process in list((pool._processes or {}).values()):  # noqa: SLF001 -- the executor offers no way to end a busy worker
-                process.kill()
-            pool.shutdown(wait=False, cancel_futures=True)
+        """End the keeper."""
+        keeper, wire, self._keeper, self._wire = self._keeper, self._wire, None, None
+        if wire is not None:
+            wire.close()
+        if keeper is not None:
+            keeper.join(timeout=2)
+            if keeper.is_alive():
+                keeper.kill()
+                keeper.join()
 
 
-def lambda_free(function: Callable[..., _T]) -> Callable[..., _T]:
-    """Return `function`, which must be importable by name in another process.
+def keep(wire: Connection[Any, Any], deadline: float) -> None:
+    """Serve jobs from `wire` until its other end is gone; runs in the keeper process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            function, arguments = wire.recv()
+        except (EOFError, OSError):
+            return
+        wire.send(_in_child(function, arguments, deadline))
 
-    Raises:
-        TypeError: it is a lambda or a nested function.
-    """
-    if "<" in function.__qualname__:
-        raise TypeError("the worker calls module-level functions only")
-    return function
 
-
-def _warm() -> None:
-    """Nothing: importing this module is the warming."""
+def _in_child(function: Callable[..., Any], arguments: tuple[Any, ...], deadline: float) -> tuple[bool, Any]:
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    child = os.fork()
+    if child == 0:
+        try:
+            theirs.send((True, function(*arguments)))
+        except BaseException as error:  # noqa: BLE001 -- the child ends here whatever happens
+            theirs.send((False, type(error).__name__))
+        finally:
+            os._exit(0)
+    theirs.close()
+    try:
+        answer: tuple[bool, Any] = ours.recv() if ours.poll(deadline) else (False, "deadline")
+    except (EOFError, OSError):
+        answer = (False, "died")
+    finally:
+        ours.close()
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return answer
 
 
 def check_content(

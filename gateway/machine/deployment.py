@@ -151,8 +151,20 @@ def apply_vault(state: State, entry: Entry) -> None:
 
 
 def _bind(state: State, rows: list[dict[str, Any]]) -> None:
+    """Bind the vault's own rows, and rewrapped rows of credentials and factors, by id and version."""
     for row in rows:
-        state.vault_rows[row["id"]] = (row["version"], row["sha256"])
+        identifier, version, sha256 = row["id"], row["version"], row["sha256"]
+        if identifier.startswith("vault/"):
+            state.vault_rows[identifier] = (version, sha256)
+            continue
+        for channel in state.channels.values():
+            credential = channel.credential
+            if credential is not None and (credential.secret, credential.version) == (identifier, version):
+                credential.sha256 = sha256
+        for person in state.people.values():
+            factor = person.factors.get(identifier)
+            if factor is not None and factor.version == version:
+                factor.sha256 = sha256
 
 
 def apply_nothing(state: State, entry: Entry) -> None:

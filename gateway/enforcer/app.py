@@ -1,0 +1,197 @@
+"""The enforcer's composition root: the one place that names connectors, and where every part meets every other.
+
+`Enforcer.open` verifies and replays the log, `serve` opens the faces and runs until stopped. The process leaves with `EXIT_LOG` when an
+append failed: what is durable is unknown then, and the next start verifies before anything is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final, Self
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.config import Listen, Settings
+from gateway.connectors.base import Connector
+from gateway.connectors.transport import Transport
+from gateway.connectors.wechat import WeChatConnector
+from gateway.connectors.weibo import WeiboConnector
+from gateway.connectors.wordpress import WordPressConnector
+from gateway.enforcer.admin import init_admin
+from gateway.enforcer.blobs import BlobStore
+from gateway.enforcer.counter import init_counter
+from gateway.enforcer.followup import Followup
+from gateway.enforcer.gate import Gate
+from gateway.enforcer.lifecycle import Lifecycle, check_rows
+from gateway.enforcer.metrics import init_metrics
+from gateway.enforcer.parts import Parts
+from gateway.enforcer.runner import Runner
+from gateway.enforcer.sessions import Sessions
+from gateway.enforcer.socket import init_socket
+from gateway.enforcer.startup import Progress, start
+from gateway.enforcer.submitting import Submitting
+from gateway.enforcer.values import Values
+from gateway.enforcer.views import Views
+from gateway.enforcer.worker import Worker
+from gateway.listening import serve_tcp, serve_unix
+from gateway.log.errors import LogUnavailable
+from gateway.log.store import StoreReader
+from vault.errors import VaultError
+from vault.process import harden
+from vault.seal import Vault
+from vault.slots import Argon2Policy, SlotSecret
+from vault.store import SealedStore
+
+log = structlog.get_logger("enforcer")
+
+EXIT_LOG: Final = 75
+"""Exit status after a failed append: start again, verify, replay (EX_TEMPFAIL of sysexits.h)."""
+
+
+def default_connectors() -> dict[str, Connector]:
+    """Return every platform this enforcer can talk to."""
+    connectors: tuple[Connector, ...] = (WeChatConnector(), WeiboConnector(), WordPressConnector())
+    return {connector.platform: connector for connector in connectors}
+
+
+class Enforcer:
+    """One running enforcer."""
+
+    def __init__(
+        self, settings: Settings, *, connectors: Mapping[str, Connector] | None = None, isolated: bool = False,
+        argon2: Argon2Policy | None = None, worker: Worker | None = None, clock: Clock | None = None, desk_uid: int | None = None,
+    ) -> None:
+        self.settings = settings
+        self._connectors = dict(connectors) if connectors is not None else default_connectors()
+        self._isolated = isolated
+        self._argon2 = argon2
+        self._clock = clock
+        self._desk_uid = os.getuid() if desk_uid is None else desk_uid
+        self.worker = worker or Worker()
+        self.stopped = asyncio.Event()
+        self.exit_status = 0
+        self._stack = AsyncExitStack()
+        self.parts: Parts
+        self.lifecycle: Lifecycle
+        self.sessions: Sessions
+        self.ports: dict[str, int] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    async def open(self, progress: Progress | None = None) -> None:
+        """Verify, replay, check the stored rows against the log, and put the parts together; sealed afterwards.
+
+        Raises:
+            LogRefused: the log is not what was signed.
+            LogUnavailable: the log cannot be read.
+            VaultError: a stored row is not the one the log names.
+        """
+        settings, folder = self.settings, self.settings.enforcer_data
+        harden(lock_memory=False)
+        self.worker.start()
+        self._stack.callback(self.worker.close)
+        started = await asyncio.to_thread(_start, settings, progress)
+        self._stack.callback(started.parts.copies.close)
+        self._stack.callback(started.parts.store.close)
+        clock = self._clock or Clock()
+        clock.not_before(started.state.last_at)
+        vault = Vault(deployment=settings.deployment, argon2=self._argon2)
+        runner = Runner(
+            tip=started.tip, state=started.state, parts=started.parts, clock=clock, blobs=BlobStore(folder / "blobs"), vault=vault,
+            on_broken=self._log_broke,
+        )
+        sealed = SealedStore.open(folder / "sealed.db")
+        self._stack.callback(sealed.close)
+        check_rows(started.state, list(sealed.rows()))
+        values = Values(folder / "values.db")
+        self._stack.callback(values.close)
+        reader = StoreReader.open_readonly(folder / "log.db")
+        self._stack.callback(reader.close)
+        transport = await self._stack.enter_async_context(Transport(settings.kind))
+        views = Views(started.state, values, lambda seq: self.parts.entry(seq))  # noqa: PLW0108 -- parts come after views
+        gate = Gate(
+            runner=runner, sealed=sealed, values=values, connectors=self._connectors, bases=settings.platform_bases, transport=transport,
+        )
+        self.parts = Parts(
+            settings=settings, runner=runner, vault=vault, sealed=sealed, values=values, views=views, connectors=self._connectors, gate=gate,
+            followup=Followup(gate), worker=self.worker, reader=reader,
+            submitting=Submitting(runner=runner, values=values, views=views, connectors=self._connectors, worker=self.worker),
+        )
+        self.lifecycle = Lifecycle(self.parts, isolated=self._isolated)
+        self.sessions = Sessions(folder / "ephemeral.db", runner)
+        self._stack.callback(self.sessions.close)
+
+    def _log_broke(self, error: LogUnavailable) -> None:
+        log.error("the log cannot be written; leaving", action="log_broken", code=error.code)
+        self.exit_status = EXIT_LOG
+        self.stopped.set()
+
+    async def unseal_by_key_file(self) -> bool:
+        """Open the vault with the configured key file; False where there is none or it does not open it (said in the log lines)."""
+        path = self.settings.key_file
+        if path is None:
+            return False
+        try:
+            await self.lifecycle.unseal(SlotSecret.from_key_file(path))
+        except VaultError as error:
+            log.error("the key file does not open the vault", action="unseal_failed", error=type(error).__name__, reason=str(error))
+            return False
+        return True
+
+    async def listen(self) -> None:
+        """Open the faces: command socket, admin socket, counter (outside and inside), metrics."""
+        settings, parts = self.settings, self.parts
+        outside, inside = init_counter(parts, self.sessions)
+        self.ports["counter"] = await serve_tcp(self._stack, outside, settings.counter)
+        self.ports["counter_inside"] = await serve_tcp(self._stack, inside, settings.counter_inside)
+        if settings.metrics is not None:
+            self.ports["metrics"] = await serve_tcp(self._stack, init_metrics(parts), settings.metrics)
+        own = frozenset({os.getuid(), 0})
+        desk = frozenset({self._desk_uid, os.getuid()})
+        await serve_unix(self._stack, init_socket(parts, self.sessions, peer_uids=desk), settings.command_socket, mode=0o660)
+        await serve_unix(self._stack, init_admin(parts, self.lifecycle, peer_uids=own), settings.admin_socket, mode=0o600)
+
+    async def close(self) -> None:
+        """Let calls in flight end, close the log, forget the keys, close the faces."""
+        if hasattr(self, "lifecycle"):
+            try:
+                await self.lifecycle.seal("stop")
+            except LogUnavailable as error:
+                log.error("stopped with an unwritable log", action="stop_unclean", code=error.code)
+                self.exit_status = EXIT_LOG
+        await self._stack.aclose()
+
+
+def _start(settings: Settings, progress: Progress | None) -> Any:
+    return start(settings.enforcer_data / "log.db", settings.copies, settings.log_key, progress=progress)
+
+
+async def run(settings: Settings, *, isolated: bool, desk_uid: int | None = None, ready: Path | None = None, worker: Worker | None = None) -> int:
+    """Run an enforcer until SIGTERM or SIGINT, and return its exit status; `ready` is touched once the faces are open."""
+    async with Enforcer(settings, isolated=isolated, desk_uid=desk_uid, worker=worker) as enforcer:
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, enforcer.stopped.set)
+        await enforcer.open()
+        await enforcer.unseal_by_key_file()
+        await enforcer.listen()
+        if ready is not None:
+            ready.write_text(str(os.getpid()))
+        log.info("ready", action="ready", sealed=enforcer.parts.runner.sealed, entries=enforcer.parts.runner.state.size)
+        await enforcer.stopped.wait()
+    return enforcer.exit_status
+
+
+def listen_of(settings: Settings) -> dict[str, Listen]:
+    """Return the configured listeners by name."""
+    return {"counter": settings.counter, "counter_inside": settings.counter_inside}
