@@ -115,3 +115,20 @@ def test_a_borrowed_connection_leaves_the_transaction_to_its_owner(tmp_path):
     connection.execute("ROLLBACK")
     assert store.rows() == ()
     connection.close()
+
+
+def test_rows_put_aside_take_their_place_once_the_log_names_them(store):
+    """Secrets and slots move when the log expects exactly them; any other row put aside is dropped."""
+    store.insert(A)
+    store.insert(SLOT)
+    new_a = SealedRow(secret_id="cred_a", version=1, row=b"rewrapped")
+    new_slot = SealedRow(secret_id=SLOT.secret_id, version=1, row=b"other slot")
+    store.put_aside([new_a, new_slot])
+    assert store.rows() == (A, SLOT)
+    assert store.take_aside({new_a.key: new_a.sha256, SLOT.key: SLOT.sha256}) == 1
+    assert store.rows() == (new_a, SLOT)
+    assert store.take_aside({new_slot.key: new_slot.sha256}) == 0
+    store.put_aside([new_slot])
+    store.put_aside([new_slot])
+    assert store.take_aside({new_slot.key: new_slot.sha256}) == 1
+    assert store.rows() == (new_a, new_slot)
