@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def _write_log(settings: Settings, new: NewVault, signer: Signer, group_name: st
     epoch = secrets.token_hex(8)
     command = OpenDeployment(
         deployment=settings.deployment, kind=settings.kind, desk=settings.desk_url, counter=settings.counter_url, epoch=epoch,
-        keys={"log": signer.key.vkey, "approval": new.public_keys[KeyName.APPROVAL].hex()}, group=new_id("unit"), group_name=group_name,
+        keys={"log": signer.key.vkey, "approval": base64.b64encode(new.public_keys[KeyName.APPROVAL]).decode()}, group=new_id("unit"), group_name=group_name,
         people=first, rows=tuple(StoredRow(id=row.secret_id, version=row.version, sha256=row.sha256) for row in new.rows),
     )
     state, at = State(), clock.now()
