@@ -323,17 +323,32 @@ class Connector(Protocol):
     `prepares` is False only for a platform where nothing is made before the commit: no handles, no read-back, no snapshot.
     """
 
-    platform: str
-    version: str
-    prepares: bool
-    operations: frozenset[Operation]
-    credential_fields: tuple[CredentialField, ...]
+    @property
+    def platform(self) -> str:
+        """The platform's name in channels and templates."""
+
+    @property
+    def version(self) -> str:
+        """The connector's name and version, which templates carry."""
+
+    @property
+    def prepares(self) -> bool:
+        """Whether anything is made on the platform before the commit."""
+
+    @property
+    def operations(self) -> frozenset[Operation]:
+        """What the platform offers."""
+
+    @property
+    def credential_fields(self) -> tuple[CredentialField, ...]:
+        """The fields asked for at the intake."""
 
     def render(self, content: Content | None, channel: ChannelFacts, operation: Operation, previous: Previous | None) -> Template:
         """Return the template for `operation`; pure. `content` is None exactly for a withdrawal.
 
         Raises:
             PlatformRefused: the platform can never take this (operation not offered, too long, missing picture).
+            NotContent: `content` breaks a rule of its format, as a draft may.
         """
 
     async def prepare(self, call: Call, template: Template, load: LoadMedia, handles: Mapping[str, str],
@@ -353,19 +368,29 @@ class Connector(Protocol):
         """
 
     async def commit(self, call: Call, template: Template, prepared: Prepared) -> Outcome:
-        """Make the one call that makes it public (or withdraws it). Never raises for what the network or platform does.
+        """Make the one call that makes it public (or withdraws it), in the process that prepared it. Never raises for what the
+        network or platform does.
 
         Only a failure before any request byte left, or a definite refusal, is `Rejected`; everything unclear is `Unknown`.
         """
 
     async def follow(self, call: Call, handle: str) -> Outcome:
-        """Ask once for the result of a pending task: `Pending` again, `Live`, `Gone`, `Rejected`; `Unknown` when unreadable."""
+        """Ask once for the result of a pending task: `Live`, `Gone`, `Rejected`, or `Pending` again, also where asking failed.
+
+        `Unknown` means that the platform answered something that says neither; reconciling is next.
+        """
 
     async def reconcile(self, call: Call, template: Template, prepared: Prepared, dispatched_at: datetime) -> Settled:
         """Find out by reading whether a send of unknown outcome became public."""
 
     async def observe(self, call: Call, template: Template, live: Live, prepared: Prepared) -> bool:
-        """Return whether the platform still shows what was approved, under the connector's normaliser."""
+        """Return whether the platform still shows what was approved, under the connector's normaliser; False where it is gone.
+
+        Before an edit the gate asks this of the previous publication, with its template and handles.
+
+        Raises:
+            PlatformRefused: the platform could not be read, which says nothing about what it shows.
+        """
 
     async def abandon(self, call: Call, handles: Mapping[str, str]) -> None:
         """Delete what an abandoned preparation left on the platform; best effort, never raises for platform refusals."""
