@@ -234,7 +234,9 @@ def stop(context: Context) -> list[Draft]:
     publication = find(context.state, command.publication)
     context.person()
     submission = context.state.submissions.get(publication.submission)
-    signers = {s.person for s in submission.signatures} | {submission.author} if submission else set()
+    if submission is None:
+        raise Denied("wrong_state", detail=publication.state.value)
+    signers = {s.person for s in submission.signatures} | {submission.author}
     anywhere = {Office.BRAND_PR, Office.BRAND_PR_HEAD, Office.LEADER, Office.FOUNDER}
     if context.actor not in signers and not any(o.office in anywhere for o in context.state.offices_of(context.actor, context.at)):
         raise Denied("no_office", detail="stop", rule="R8", ask=tuple(sorted(signers)))
