@@ -31,6 +31,12 @@ NOT_SENT = Rejected(
     en="The platform could not be reached and no byte of the request left; nothing is public. Check the network and release again.",
 )
 
+NOT_PREPARED = Rejected(
+    code="not_prepared",
+    zh="发布准备不完整，什么都没有发送。请由放行人重新放行；若再次出现，请联系系统管理员。",
+    en="The preparation is incomplete and nothing was sent. Release again; if this recurs, ask the system administrator.",
+)
+
 
 def lost(cause: object) -> Unknown:
     """Return the outcome of a commit whose answer is missing or unreadable."""

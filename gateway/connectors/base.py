@@ -368,10 +368,9 @@ class Connector(Protocol):
         """
 
     async def commit(self, call: Call, template: Template, prepared: Prepared) -> Outcome:
-        """Make the one call that makes it public (or withdraws it), in the process that prepared it. Never raises for what the
-        network or platform does.
+        """Make the one call that makes it public (or withdraws it), in the process that prepared it.
 
-        Only a failure before any request byte left, or a definite refusal, is `Rejected`; everything unclear is `Unknown`.
+        Never raises for what the network or the platform does, nor for a preparation that lacks a handle (`Rejected`). Only a failure before any request byte left, or a definite refusal, is `Rejected`; everything unclear is `Unknown`.
         """
 
     async def follow(self, call: Call, handle: str) -> Outcome:

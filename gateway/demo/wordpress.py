@@ -42,7 +42,7 @@ START_SECONDS: Final = 30.0
 
 _HERE = Path(__file__).resolve().parent
 _MARK = "\n@@QIANFA@@"
-_GUARD = '"$@" & cat >/dev/null; kill -9 -- -$$'
+_GUARD = '"$@" & cat >/dev/null; kill -9 -$$'
 
 
 class WordPressUnavailable(Exception):

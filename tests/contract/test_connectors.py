@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import traceback
 from datetime import timedelta
@@ -198,6 +199,17 @@ async def test_a_refused_connection_is_a_definite_no(bench: Any) -> None:
     assert isinstance(outcome, Rejected)
     assert outcome.code == "not_sent"
     assert len(bench.public()) == before
+
+
+async def test_a_commit_without_its_preparation_sends_nothing(bench: Any) -> None:
+    """Handles that were lost end in a definite no and not in an exception or a half-filled request."""
+    connector = bench.fresh()
+    template = bench.template(connector, bench.content())
+    prepared = dataclasses.replace(await bench.prepare(connector, template), handles={})
+    bench.relay.reset()
+    outcome = await (bench.make() if bench.name == "weibo" else connector).commit(bench.call(), template, prepared)
+    assert isinstance(outcome, Rejected)
+    assert bench.relay.seen == []
 
 
 @pytest.mark.parametrize("fate", ["none", "before", "after"])

@@ -81,6 +81,16 @@ async def test_a_spoilt_answer_to_the_submission_is_unknown_and_then_live(wechat
     assert len(wechat_bench.platform.ledger.effects("freepublish/submit")) == 1
 
 
+async def test_an_answer_that_trickles_beyond_the_deadline_is_unknown(wechat_bench: Any) -> None:
+    """The job was accepted, but its answer did not arrive in time; an answer written twice on the wire is read once."""
+    connector, template, prepared = await _ready(wechat_bench)
+    wechat_bench.platform.faults.slow_body("freepublish/submit", 3)
+    assert isinstance(await connector.commit(wechat_bench.call(deadline=0.3), template, prepared), Unknown)
+    connector, template, prepared = await _ready(wechat_bench)
+    wechat_bench.platform.faults.answer_twice("freepublish/submit")
+    assert isinstance(await connector.commit(wechat_bench.call(), template, prepared), Pending)
+
+
 @pytest.mark.parametrize("code", [40001, 42001, 40014])
 async def test_a_refused_token_is_replaced_once_outside_the_commit_and_never_in_it(wechat_bench: Any, code: int) -> None:
     """Preparing goes on with a fresh token; the commit ends, and only the next attempt has a fresh token."""

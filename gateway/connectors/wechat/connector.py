@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway import canonical
 from gateway.canonical import Digest
-from gateway.connectors.answers import NOT_SENT, lost
+from gateway.connectors.answers import NOT_PREPARED, NOT_SENT, lost
 from gateway.connectors.base import (
     Absent,
     Call,
@@ -103,6 +103,9 @@ class WeChatConnector:
     async def commit(self, call: Call, template: Template, prepared: Prepared) -> Outcome:
         """See the contract. The token is taken before the call; one that is refused in it ends the attempt."""
         api = Api(call, self._tokens)
+        media_id = prepared.handles.get("draft", "")
+        if template.operation is Operation.PUBLISH and not media_id:
+            return NOT_PREPARED
         try:
             token = await api.token()
         except PlatformRefused as error:
@@ -110,7 +113,7 @@ class WeChatConnector:
         try:
             if template.operation is Operation.WITHDRAW:
                 return await _withdraw(api, template, token)
-            return published.submitted(await api.once("freepublish/submit", {"media_id": prepared.handles["draft"]}, token))
+            return published.submitted(await api.once("freepublish/submit", {"media_id": media_id}, token))
         except NotSent:
             return NOT_SENT
         except ReplyLost as error:

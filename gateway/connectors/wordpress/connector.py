@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gateway import canonical
 from gateway.canonical import Digest
-from gateway.connectors.answers import NOT_SENT, json_object, lost
+from gateway.connectors.answers import NOT_PREPARED, NOT_SENT, json_object, lost
 from gateway.connectors.base import (
     Absent,
     Call,
@@ -46,7 +46,7 @@ SETTLING: Final = 90.0
 """Seconds after a dispatch in which PHP may still be at work on it; before them a draft proves nothing."""
 
 _DEFINITE: Final = frozenset({
-    "incorrect_password", "invalid_username", "invalid_email", "application_passwords_disabled",
+    "not_signed_in", "incorrect_password", "invalid_username", "invalid_email", "application_passwords_disabled",
     "application_passwords_disabled_for_user", "rest_not_logged_in", "rest_cannot_edit", "rest_cannot_publish",
     "rest_cannot_edit_others", "rest_cannot_assign_sticky", "rest_cannot_assign_term", "rest_forbidden", "rest_invalid_param",
     "rest_missing_callback_param", "rest_invalid_json", "rest_post_invalid_id", "rest_no_route", "rest_invalid_author",
@@ -113,16 +113,20 @@ class WordPressConnector:
     async def commit(self, call: Call, template: Template, prepared: Prepared) -> Outcome:
         """See the contract: one POST with every governed field and the status, or the trash."""
         try:
+            number = _post_id(template, prepared.handles)
+            value = {} if template.operation is Operation.WITHDRAW else render.payload(
+                drafts.filled(template, prepared.handles), "publish")
+        except (PlatformRefused, KeyError):
+            return NOT_PREPARED
+        try:
             site = Site(call, self._roots)
             await site.find_root()
         except PlatformRefused:
             return NOT_SENT
-        route = f"/wp/v2/posts/{_post_id(template, prepared.handles)}"
         try:
             if template.operation is Operation.WITHDRAW:
-                return _trashed(await site.send(route, {}, override="DELETE"))
-            filled = drafts.filled(template, prepared.handles)
-            return _published(await site.send(route, render.payload(filled, "publish"), context="edit"))
+                return _trashed(await site.send(f"/wp/v2/posts/{number}", value, override="DELETE"))
+            return _published(await site.send(f"/wp/v2/posts/{number}", value, context="edit"))
         except NotSent:
             return NOT_SENT
         except ReplyLost as error:

@@ -122,7 +122,12 @@ class Site:
 
 
 def error_code(reply: Reply) -> str:
-    """Return WordPress's own error code of an answer, or an empty text where it has none."""
+    """Return WordPress's own error code of an answer, or an empty text where it has none; `not_signed_in` for every 401.
+
+    WordPress answers a wrong password like a missing right, and tells the two apart only by the status.
+    """
+    if reply.status == 401:
+        return "not_signed_in"
     value = json_object(reply)
     code = value.get("code") if value else None
     return code if isinstance(code, str) else ""

@@ -24,13 +24,13 @@ _INVALID: Final = (
 )
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
-    "incorrect_password": _SIGN_IN, "invalid_username": _SIGN_IN, "invalid_email": _SIGN_IN, "rest_not_logged_in": _SIGN_IN,
+    "not_signed_in": _SIGN_IN, "incorrect_password": _SIGN_IN, "invalid_username": _SIGN_IN, "invalid_email": _SIGN_IN, "rest_not_logged_in": _SIGN_IN,
     "application_passwords_disabled": (
         "网站关闭了应用程序密码（多因未用 https 或被安全插件停用）。请网站管理员开启后再试。",
         "The site has application passwords switched off (no https, or a security plug-in). Ask its administrator to allow them.",
     ),
     "application_passwords_disabled_for_user": _SIGN_IN,
-    "rest_cannot_create": _SIGN_IN, "rest_cannot_edit": _RIGHTS, "rest_cannot_publish": _RIGHTS, "rest_cannot_delete": _RIGHTS,
+    "rest_cannot_create": _RIGHTS, "rest_cannot_edit": _RIGHTS, "rest_cannot_publish": _RIGHTS, "rest_cannot_delete": _RIGHTS,
     "rest_cannot_edit_others": _RIGHTS, "rest_cannot_assign_sticky": _RIGHTS, "rest_cannot_assign_term": _RIGHTS,
     "rest_forbidden": _RIGHTS, "rest_forbidden_context": _RIGHTS, "rest_forbidden_status": _RIGHTS, "rest_cannot_read": _RIGHTS,
     "rest_user_cannot_delete_post": _RIGHTS,
