@@ -178,9 +178,8 @@ def count_proof(state: State, person: str, proof: dict[str, object] | None) -> N
     if proof["method"] == "totp":
         known.totp_step = max(known.totp_step, int(str(proof["step"])))
         return
-    factor = known.factors.get(str(proof["factor"]))
-    if factor is not None:
-        factor.public = {**factor.public, "sign_count": str(proof["sign_count"])}
+    factor = known.factors[str(proof["factor"])]
+    factor.public = {**factor.public, "sign_count": str(proof["sign_count"])}
 
 
 APPLY: ApplyTable = {

@@ -352,9 +352,7 @@ def _move(state: State, entry: Entry, new: PublicationState) -> Publication:
     else:
         state.active.discard(publication.id)
         publication.signatures = ()
-        submission = state.submissions.get(publication.submission)
-        if submission is not None:
-            settle(state, submission)
+        settle(state, state.submissions[publication.submission])
     return publication
 
 
@@ -406,8 +404,8 @@ def apply_gone(state: State, entry: Entry) -> None:
     """A withdrawal took effect."""
     publication = _move(state, entry, PublicationState.GONE)
     publication.remote_id = entry.data["id"]
-    if publication.previous is not None:
-        state.publications[publication.previous].state = PublicationState.WITHDRAWN
+    assert publication.previous is not None
+    state.publications[publication.previous].state = PublicationState.WITHDRAWN
 
 
 def apply_pending(state: State, entry: Entry) -> None:

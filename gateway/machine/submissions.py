@@ -306,16 +306,8 @@ def apply_made(state: State, entry: Entry) -> None:
         window_to=data["window_to"], scheduled=data["scheduled"], source=data["source"], made_at=entry.at, made_seq=entry.seq,
         message=data["message"], emergency=data["emergency"], seq=entry.seq,
     )
-    if submission.id in state.submissions:
-        reindex_away(state, submission.id)
     state.submissions[entry.object] = submission
     reindex(state, submission)
-
-
-def reindex_away(state: State, identifier: str) -> None:
-    """Drop a submission from every queue."""
-    for key in state.waits.pop(identifier, ()):
-        state.waiting[key].pop(identifier, None)
 
 
 def _stage(value: dict[str, object]) -> Stage:
