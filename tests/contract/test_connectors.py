@@ -126,21 +126,31 @@ async def _count(bench: Any) -> tuple[int, int, int]:
     return preparing, reading, total
 
 
+async def _made(bench: Any) -> int:
+    """Return how many things an undisturbed preparation makes on the platform."""
+    connector = bench.fresh()
+    left = bench.leftovers()
+    await bench.prepare(connector, bench.template(connector, bench.content()))
+    return int(bench.leftovers() - left)
+
+
 @pytest.mark.parametrize("fate", ["before", "after"])
 async def test_losing_any_one_request_or_answer_never_publishes_twice(bench: Any, fate: str) -> None:
     """Each outward call in turn is lost: a preparation is repeated, a commit is Unknown and is settled by reading."""
     preparing, reading, total = await _count(bench)
     assert total == reading + 1, "the commit is one call"
+    made = await _made(bench)
     for number in range(1, total + 1):
         connector = bench.fresh()
         template = bench.template(connector, bench.content())
-        before = len(bench.public())
+        before, left = len(bench.public()), bench.leftovers()
         bench.relay.reset(plan={number: fate})
         if number <= preparing:
             with pytest.raises(PlatformRefused) as caught:
                 await bench.prepare(connector, template)
             assert caught.value.transient, (number, bench.relay.seen)
         prepared = await bench.prepare(connector, template)
+        assert bench.leftovers() - left == made, f"request {number} was lost and its work was done twice"
         if preparing < number <= reading:
             with pytest.raises(PlatformRefused):
                 await connector.reread(bench.call(), template, prepared)

@@ -167,6 +167,18 @@ async def test_a_site_without_permalinks_works_too(wordpress_bench: Any, wordpre
         wordpress.set_permalinks("/%postname%/")
 
 
+async def test_a_root_that_moves_is_found_again(wordpress_bench: Any, wordpress: Any) -> None:
+    """Permalinks are switched off while the gateway runs: one read fails, the next attempt finds the other door."""
+    connector, template, prepared = await _ready(wordpress_bench)
+    wordpress.set_permalinks("")
+    try:
+        with pytest.raises(PlatformRefused, match="not_wordpress"):
+            await connector.reread(wordpress_bench.call(), template, prepared)
+        assert await connector.reread(wordpress_bench.call(), template, prepared) == prepared.snapshot
+    finally:
+        wordpress.set_permalinks("/%postname%/")
+
+
 async def test_only_get_and_post_leave(wordpress_bench: Any) -> None:
     """Even deletions travel as POST, which the client library never sends twice."""
     connector = wordpress_bench.fresh()

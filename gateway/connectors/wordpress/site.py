@@ -71,7 +71,11 @@ class Site:
             PlatformRefused: WordPress's own error code, `not_wordpress`, or `unreachable` (transient).
         """
         await self.find_root()
-        return _accepted(await self._read(self.address(route, query), self.headers()))
+        reply = await self._read(self.address(route, query), self.headers())
+        if json_object(reply) is None and not reply.body.lstrip().startswith(b"["):
+            # The root may have moved, as when permalinks are switched; the next attempt looks for it again.
+            self._roots.pop(self._base, None)
+        return _accepted(reply)
 
     async def post(self, route: str, value: Json, *, override: Literal["DELETE"] | None = None, **query: str) -> Json:
         """Return the JSON answer of a preparing write.
