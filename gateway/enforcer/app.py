@@ -12,41 +12,31 @@ import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import structlog
 
 from gateway.clock import Clock
 from gateway.config import Listen, Settings
 from gateway.connectors.base import Connector
-from gateway.connectors.transport import Transport
 from gateway.connectors.wechat import WeChatConnector
 from gateway.connectors.weibo import WeiboConnector
 from gateway.connectors.wordpress import WordPressConnector
 from gateway.enforcer.admin import init_admin
-from gateway.enforcer.blobs import BlobStore
+from gateway.enforcer.building import build
 from gateway.enforcer.counter import init_counter
-from gateway.enforcer.followup import Followup
-from gateway.enforcer.gate import Gate
-from gateway.enforcer.lifecycle import Lifecycle, check_rows
+from gateway.enforcer.lifecycle import Lifecycle
 from gateway.enforcer.metrics import init_metrics
 from gateway.enforcer.parts import Parts
-from gateway.enforcer.runner import Runner
 from gateway.enforcer.sessions import Sessions
 from gateway.enforcer.socket import init_socket
-from gateway.enforcer.startup import Progress, start
-from gateway.enforcer.submitting import Submitting
-from gateway.enforcer.values import Values
-from gateway.enforcer.views import Views
+from gateway.enforcer.startup import Progress
 from gateway.enforcer.worker import Worker
 from gateway.listening import serve_tcp, serve_unix
 from gateway.log.errors import LogUnavailable
-from gateway.log.store import StoreReader
 from vault.errors import VaultError
 from vault.process import harden
-from vault.seal import Vault
 from vault.slots import Argon2Policy, SlotSecret
-from vault.store import SealedStore
 
 log = structlog.get_logger("enforcer")
 
@@ -96,39 +86,14 @@ class Enforcer:
             LogUnavailable: the log cannot be read.
             VaultError: a stored row is not the one the log names.
         """
-        settings, folder = self.settings, self.settings.enforcer_data
         harden(lock_memory=False)
         self.worker.start()
         self._stack.callback(self.worker.close)
-        started = await asyncio.to_thread(_start, settings, progress)
-        self._stack.callback(started.parts.copies.close)
-        self._stack.callback(started.parts.store.close)
-        clock = self._clock or Clock()
-        clock.not_before(started.state.last_at)
-        vault = Vault(deployment=settings.deployment, argon2=self._argon2)
-        runner = Runner(
-            tip=started.tip, state=started.state, parts=started.parts, clock=clock, blobs=BlobStore(folder / "blobs"), vault=vault,
-            on_broken=self._log_broke,
+        self.parts, self.lifecycle = await build(
+            self.settings, self._stack, connectors=self._connectors, worker=self.worker, isolated=self._isolated, argon2=self._argon2,
+            clock=self._clock, on_broken=self._log_broke, progress=progress,
         )
-        sealed = SealedStore.open(folder / "sealed.db")
-        self._stack.callback(sealed.close)
-        check_rows(started.state, list(sealed.rows()))
-        values = Values(folder / "values.db")
-        self._stack.callback(values.close)
-        reader = StoreReader.open_readonly(folder / "log.db")
-        self._stack.callback(reader.close)
-        transport = await self._stack.enter_async_context(Transport(settings.kind))
-        views = Views(started.state, values, lambda seq: self.parts.entry(seq))  # noqa: PLW0108 -- parts come after views
-        gate = Gate(
-            runner=runner, sealed=sealed, values=values, connectors=self._connectors, bases=settings.platform_bases, transport=transport,
-        )
-        self.parts = Parts(
-            settings=settings, runner=runner, vault=vault, sealed=sealed, values=values, views=views, connectors=self._connectors, gate=gate,
-            followup=Followup(gate), worker=self.worker, reader=reader,
-            submitting=Submitting(runner=runner, values=values, views=views, connectors=self._connectors, worker=self.worker),
-        )
-        self.lifecycle = Lifecycle(self.parts, isolated=self._isolated)
-        self.sessions = Sessions(folder / "ephemeral.db", runner)
+        self.sessions = Sessions(self.settings.enforcer_data / "ephemeral.db", self.parts.runner)
         self._stack.callback(self.sessions.close)
 
     def _log_broke(self, error: LogUnavailable) -> None:
@@ -170,10 +135,6 @@ class Enforcer:
                 log.error("stopped with an unwritable log", action="stop_unclean", code=error.code)
                 self.exit_status = EXIT_LOG
         await self._stack.aclose()
-
-
-def _start(settings: Settings, progress: Progress | None) -> Any:
-    return start(settings.enforcer_data / "log.db", settings.copies, settings.log_key, progress=progress)
 
 
 async def run(settings: Settings, *, isolated: bool, desk_uid: int | None = None, ready: Path | None = None, worker: Worker | None = None) -> int:

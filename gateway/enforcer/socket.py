@@ -22,13 +22,13 @@ from gateway import calendar, canonical
 from gateway.canonical import NotCanonical
 from gateway.enforcer import evidence
 from gateway.enforcer.blobs import BlobAltered, BlobMissing
+from gateway.enforcer.feed import read_bodies
 from gateway.enforcer.parts import Parts
 from gateway.enforcer.sessions import Session, Sessions
 from gateway.enforcer.status import status
 from gateway.enforcer.verification import Verifications
 from gateway.enforcer.words import explain
 from gateway.log.errors import LogUnavailable
-from gateway.log.store import StoreReader
 from gateway.protocol import requests
 from gateway.protocol.commands import Cancel, Grade, Recall, Renew, Request
 from gateway.protocol.denials import Denied
@@ -248,12 +248,6 @@ async def _feed(request: web.Request) -> web.StreamResponse:
     head = {"size": state.size, "sealed": parts.runner.sealed, "epoch": state.epoch}
     text = json.dumps(head)[:-1].encode() + b', "entries": [' + b",".join(bodies) + b"]}"
     return web.Response(body=text, content_type="application/json")
-
-
-def read_bodies(parts: Parts, start: int, stop: int) -> list[bytes]:
-    """Return the bodies of entries `start` to `stop` from a reader of this thread."""
-    with StoreReader.open_readonly(parts.runner.parts.store.path) as store:
-        return list(store.read(start, stop))
 
 
 def _number(request: web.Request, name: str, default: int) -> int:

@@ -77,9 +77,13 @@ ENTRY_WORDS: Final[dict[str, tuple[str, str]]] = {
 class Views:
     """Names and words for one face."""
 
-    def __init__(self, state: State, values: Values, entry: Callable[[int], Entry | None] = lambda _seq: None) -> None:
+    def __init__(self, state: State, values: Values) -> None:
         self.state = state
         self._values = values
+        self._entry: Callable[[int], Entry | None] = lambda _seq: None
+
+    def read_entries(self, entry: Callable[[int], Entry | None]) -> None:
+        """Say how one durable entry is read."""
         self._entry = entry
 
     def name(self, person: str) -> str:
