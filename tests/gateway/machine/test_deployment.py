@@ -89,6 +89,8 @@ def test_incarnation_kills_approvals_and_leaves_intents_unknown() -> None:
     reviewed = company.submit("lu", "ch_web")
     company.approve("gu", reviewed)
     old = company.item("fang", reviewed, "release")
+    recalled = company.submit("lu", "ch_web")
+    company.do(c.Recall(submission=recalled), "lu")
     waiting = company.propose("xu", Change(type=EntryType.POLICY_SET, object="totp_release", data={"value": "on"}))
     token = company.spend_command(held)
     incarnation(company)
@@ -112,6 +114,7 @@ def test_incarnation_kills_approvals_and_leaves_intents_unknown() -> None:
     again = company.release("fang", submission)[0]
     company.send(again)
     assert company.status(again) == "live"
+    assert company.state.submissions[recalled].state == "recalled"
     with denied("wrong_state"):
         incarnation(company)
     with denied("wrong_state"):

@@ -521,3 +521,12 @@ def test_a_freeze_outlives_its_submission(company: Company) -> None:
         company.propose("meng", Change(type=EntryType.FREEZE_LIFTED, object=frozen, data={}))
     company.thaw(frozen, "fang", "shen")
     assert company.state.freezes == {}
+
+
+def test_a_dispatch_of_another_epoch_is_refused(company: Company) -> None:
+    """A restore leaves no intent to dispatch; were one left, its epoch would refuse it."""
+    publication = company.released("ch_web")[0]
+    company.spend(publication)
+    company.state.epoch = "epo_2"
+    with denied("scope_mismatch"):
+        company.dispatch(publication)
