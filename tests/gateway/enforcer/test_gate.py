@@ -98,11 +98,12 @@ async def test_a_freeze_during_preparation_holds_the_send_until_two_thaw(house: 
 
 async def test_an_edit_by_hand_between_read_back_and_commit_is_found(house: House, wechat: WeChat) -> None:
     """A draft altered on the platform after the read-back is not published."""
-    wechat.faults.delay("draft/get", 0.5, skip=1)
+    wechat.faults.delay("draft/add", 0.3)
+    wechat.faults.delay("draft/get", 0.5)
     publication = await released(house)
-    await house.until(publication, "prepared")
-    draft = next(value for name, value in house.state.publications[publication].handles.items() if "draft" in name)
-    wechat.edit_by_hand(draft, {"title": "被改过的标题"})
+    while not (draft := house.state.publications[publication].handles.get("draft")):
+        await asyncio.sleep(0.01)
+    wechat.faults.edit_by_hand(draft, {"title": "被改过的标题"})
     assert await house.until(publication, "abandoned", "live") == "abandoned"
     assert not wechat.ledger.effects(SUBMIT)
 
