@@ -1,0 +1,310 @@
+"""Random people give random commands; what must always hold is recomputed here from the entries alone."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter, defaultdict
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from gateway.machine import State, apply, decide, place
+from gateway.machine.state import OPEN_PUBLICATION, PublicationState
+from gateway.protocol import commands as c
+from gateway.protocol import instants
+from gateway.protocol.commands import Change, Grade, Request
+from gateway.protocol.denials import Denied
+from gateway.protocol.entries import CommandRef, Entry, EntryType, load
+from tests.gateway.machine.company import FACTS, Company, dump, replay, state_digest, text_digest
+
+PEOPLE = ("xu", "he", "fang", "shen", "gu", "lu", "meng", "lin", "shao", "qin")
+CHANNELS = ("ch_web", "ch_wechat", "ch_irrigation", "ch_travel")
+LEVEL = {"ch_web": "company", "ch_wechat": "company", "ch_irrigation": "own", "ch_travel": "own"}
+LIMIT = 2
+
+people = st.sampled_from(PEOPLE)
+pick = st.integers(0, 10**6)
+
+
+class Watched(Company):
+    """A company that checks on each decision that nothing changed by it, and applies what the runner applies."""
+
+    raw: State
+    digests: dict[int, str]
+
+    def do(self, command: Any, actor: str, grade: Grade = Grade.COUNTER, *, ref: CommandRef | None = None, expected: int | None = None) -> list[Entry]:
+        before = state_digest(self.state)
+        try:
+            drafts = decide(self.state, Request(command=command, actor=actor, grade=grade, ref=ref, expected=expected), self.at, self.ids)
+        finally:
+            assert state_digest(self.state) == before, "decide changed the state"
+        made = place(self.state, drafts, self.at, ref)
+        for entry in made:
+            apply(self.state, load(entry.to_bytes()))
+            apply(self.raw, entry)
+        self.entries += made
+        self.digests[self.state.size] = state_digest(self.state)
+        return made
+
+
+def base() -> Watched:
+    company = Company.staffed()
+    company.change("xu", "he", Change(type=EntryType.CHANNEL_CHANGED, object="ch_travel", data={"filing": "filed"}))
+    company.change("xu", "he", *(Change(type=EntryType.CHANNEL_CHANGED, object=channel, data={"settings": {"daily_limit": str(LIMIT)}})
+                                 for channel in CHANNELS))
+    watched = Watched(**{name: getattr(company, name) for name in ("kind", "state", "entries", "ids", "at", "step")})
+    watched.raw, watched.digests = copy.deepcopy(watched.state), {}
+    return watched
+
+
+BASE = base()
+
+
+class Gateway(RuleBasedStateMachine):
+    """The rules are what people and the gate may try; most tries are refused, and that is fine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.company = copy.deepcopy(BASE)
+
+    def attempt(self, act: Any) -> None:
+        try:
+            act()
+        except Denied:
+            pass
+
+    def one(self, values: Any, number: int) -> Any:
+        found = list(values)
+        return found[number % len(found)] if found else None
+
+    def submission(self, number: int) -> str | None:
+        return self.one(self.company.state.submissions, number)  # type: ignore[no-any-return]
+
+    def publication(self, number: int) -> str | None:
+        state = self.company.state
+        return self.one(sorted(state.active) if number % 4 else state.publications, number // 4)  # type: ignore[no-any-return]
+
+    @rule(author=st.sampled_from(("lu", "lin", "fang", "xu", "gu")), channels=st.sets(st.sampled_from(CHANNELS), min_size=1, max_size=2),
+          sensitive=st.booleans(), category=st.sampled_from(("company", "company", "other", "gossip")), number=pick, scheduled=st.booleans())
+    def submit(self, author: str, channels: set[str], *, sensitive: bool, category: str, number: int, scheduled: bool) -> None:
+        old = self.submission(number) if number % 3 == 0 else None
+        at = instants.plus(self.company.at, 600) if scheduled else None
+        self.attempt(lambda: self.company.submit(
+            author, *sorted(channels), facts={"sensitive": sensitive, "category": category}, submission=old, scheduled=at,
+            window_to=instants.plus(self.company.at, 86_400)))
+
+    @rule(number=pick)
+    def hand_on(self, number: int) -> None:
+        """The right people sign what is open, so that runs get somewhere."""
+        if (submission := self.submission(number)) is None:
+            return
+        for _ in range(3):
+            found = self.company.state.submissions.get(submission)
+            stages = self.company.state.open_stages(found) if found else []
+            for stage in stages[:1]:
+                for office, scope in stage.offices:
+                    for person in self.company.state.holders(office, scope, self.company.at):
+                        self.attempt(lambda person=person, stage=stage: self.company.sign(  # type: ignore[misc]
+                            person, self.company.item(person, submission, stage.id)))
+
+    @rule(person=people, numbers=st.lists(pick, min_size=1, max_size=3), method=st.sampled_from(("passkey", "totp")))
+    def sign(self, person: str, numbers: list[int], method: str) -> None:
+        items = []
+        for number in numbers:
+            submission = self.submission(number)
+            if submission is not None:
+                stage = self.one(self.company.state.submissions[submission].stages, number // 7)
+                items.append(self.company.item(person, submission, stage.id))
+        if items:
+            self.attempt(lambda: self.company.sign(person, *items, method=method))
+
+    @rule(person=people, number=pick, kind=st.sampled_from(("recall", "cancel", "return", "take_back", "renew", "expire")))
+    def move(self, person: str, number: int, kind: str) -> None:
+        if (submission := self.submission(number)) is None:
+            return
+        found = self.company.state.submissions[submission]
+        actor = found.author if number % 2 else person
+        stage = self.one(found.stages, number // 5).id
+        command: Any = {
+            "recall": c.Recall(submission=submission), "cancel": c.Cancel(submission=submission),
+            "return": c.Return(submission=submission, revision=found.revision, reason="other", notes=None),
+            "take_back": c.TakeBack(submission=submission, stage=stage),
+            "renew": c.Renew(submission=submission, window_to=instants.plus(self.company.at, 86_400)), "expire": c.Expire(submission=submission),
+        }[kind]
+        self.attempt(lambda: self.company.system(command) if kind == "expire" else self.company.do(command, actor))
+
+    @rule(number=pick, steps=st.integers(1, 4), outcome=st.sampled_from(("live", "gone", "rejected", "unknown", "pending", "absent")))
+    def gate(self, number: int, steps: int, outcome: str) -> None:
+        if (publication := self.publication(number)) is None:
+            return
+        company = self.company
+        acts = [lambda: company.spend(publication), lambda: company.prepare(publication), lambda: company.dispatch(publication),
+                lambda: company.outcome(publication, outcome)]
+        for act in acts[:steps]:
+            self.attempt(act)
+
+    @rule(number=pick, person=people, kind=st.sampled_from(("stop", "abandon", "miss", "drift", "respend", "redispatch", "outcome")))
+    def disturb(self, number: int, person: str, kind: str) -> None:
+        if (publication := self.publication(number)) is None:
+            return
+        company = self.company
+        self.attempt({
+            "stop": lambda: company.do(c.Stop(publication=publication), person),
+            "abandon": lambda: company.system(c.Abandon(publication=publication, cause="window")),
+            "miss": lambda: company.system(c.Miss(publication=publication)),
+            "drift": lambda: company.system(c.RecordDrift(publication=publication, observed=None)),
+            "respend": lambda: company.system(company.spend_command(publication)),
+            "redispatch": lambda: company.dispatch(publication),
+            "outcome": lambda: company.outcome(publication, ("live", "gone", "unknown")[number % 3]),
+        }[kind])
+
+    @rule(author=st.sampled_from(("lu", "lin", "fang")), number=pick, operation=st.sampled_from(("edit", "withdraw")))
+    def take_down(self, author: str, number: int, operation: str) -> None:
+        live = self.one((p.id for p in self.company.state.publications.values() if p.state is PublicationState.LIVE), number)
+        if live is not None:
+            self.attempt(lambda: self.company.takedown(author, live, operation, window_to=instants.plus(self.company.at, 86_400)))
+
+    @rule(person=st.sampled_from(("xu", "fang", "he")), number=pick)
+    def emergency(self, person: str, number: int) -> None:
+        live = self.one((p.id for p in self.company.state.publications.values() if p.state is PublicationState.LIVE), number)
+        if live is not None:
+            self.attempt(lambda: self.company.emergency(person, live, window_to=instants.plus(self.company.at, 3_600)))
+
+    @rule(person=people, number=pick, scope=st.sampled_from(("all", "channel", "unit", "submission")))
+    def freeze(self, person: str, number: int, scope: str) -> None:
+        target = {"all": "", "channel": self.one(CHANNELS, number), "unit": self.one(self.company.state.units, number),
+                  "submission": self.submission(number) or ""}[scope]
+        self.attempt(lambda: self.company.freeze(person, scope, target))
+
+    @rule(first=people, second=people)
+    def thaw(self, first: str, second: str) -> None:
+        for freeze in list(self.company.state.freezes):
+            self.attempt(lambda freeze=freeze: self.company.thaw(freeze, first, second))  # type: ignore[misc]
+
+    @rule(person=people, number=pick, kind=st.sampled_from(("suspend", "restore", "restore", "credential", "settle")))
+    def two_change(self, person: str, number: int, kind: str) -> None:
+        first, second = ("fang", "he") if person == "xu" else ("xu", "he")
+        unknown = self.one((p.id for p in self.company.state.publications.values() if p.state is PublicationState.UNKNOWN), number)
+        company = self.company
+        self.attempt({
+            "suspend": lambda: company.suspend(person, first, second), "restore": lambda: company.restore(person, first, second),
+            "credential": lambda: company.credential(self.one(CHANNELS, number)),
+            "settle": lambda: company.settle(unknown or "", EntryType.PUBLICATION_ABSENT, how="三次查找均无"),
+        }[kind])
+
+    @rule(seconds=st.sampled_from((1, 600, 7_200, 90_000)))
+    def wait(self, seconds: int) -> None:
+        self.company.wait(seconds)
+
+    @precondition(lambda self: self.company.state.size % 5 == 0)
+    @rule(number=pick)
+    def restore_backup(self, number: int) -> None:
+        self.attempt(lambda: self.company.system(c.OpenIncarnation(epoch=f"epo_{number}", origin="o", size=1, root=text_digest("root"))))
+
+    # ---- what must always hold
+
+    @invariant()
+    def indexes_equal_a_recomputation(self) -> None:
+        state = self.company.state
+        waiting: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for submission in state.submissions.values():
+            for stage in state.open_stages(submission):
+                for office in stage.offices:
+                    waiting[office].add(submission.id)
+        assert {key: set(value) for key, value in state.waiting.items() if value} == dict(waiting)
+        assert {key: set(value) for key, value in state.waits.items()} == {
+            s: {office for office, known in waiting.items() if s in known} for s in set().union(*waiting.values(), set())}
+        assert set(state.in_review) == set(state.waits)
+        assert state.active == {p.id for p in state.publications.values() if p.state in OPEN_PUBLICATION}
+
+    @invariant()
+    def one_open_token_a_target(self) -> None:
+        targets = Counter((p.submission, p.channel) for p in self.company.state.publications.values() if p.state in OPEN_PUBLICATION)
+        assert all(count == 1 for count in targets.values())
+
+    @invariant()
+    def entries_have_no_gaps(self) -> None:
+        assert [e.seq for e in self.company.entries] == list(range(self.company.state.size))
+
+    def teardown(self) -> None:
+        check_tokens(self.company.entries)
+        check_sends(self.company.entries)
+        state = replay(self.company.entries[:0])
+        for entry in self.company.entries:
+            apply(state, load(entry.to_bytes()))
+            if state.size in self.company.digests:
+                assert state_digest(state) == self.company.digests[state.size], f"replay differs at {state.size}"
+        assert in_order(dump(self.company.raw)) == in_order(dump(state)), "applying before and after the bytes differ"
+
+
+def in_order(value: Any) -> Any:
+    """Return a dump with every mapping's pairs sorted: bytes sort the keys of an entry's data, which nothing depends on."""
+    if isinstance(value, dict):
+        return {key: in_order(item) for key, item in value.items()}
+    if isinstance(value, list):
+        items = [in_order(item) for item in value]
+        return sorted(items, key=repr) if items and all(isinstance(i, list) and len(i) == 2 for i in items) else items
+    return value
+
+
+def check_tokens(entries: list[Entry]) -> None:
+    """Recompute from the entries who stood behind each token when it was minted."""
+    heads = {"lu": "gu", "gu": "gu", "lin": "meng", "xu": "xu", "fang": "xu"}
+    made: dict[str, Entry] = {}
+    signed: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+    for entry in entries:
+        if entry.type == EntryType.SUBMISSION_MADE:
+            made[entry.object], signed[entry.object] = entry, {}
+        elif entry.type in {EntryType.SUBMISSION_RETURNED, EntryType.SUBMISSION_RECALLED, EntryType.SUBMISSION_EXPIRED, EntryType.SUBMISSION_RENEWED}:
+            signed[entry.object] = {}
+        elif entry.type == EntryType.DECISION_TAKEN_BACK:
+            del signed[entry.object][entry.data["stage"]]
+        elif entry.type == EntryType.INCARNATION_OPENED:
+            signed.clear()
+        elif entry.type == EntryType.PERSON_SUSPENDED:
+            for decisions in signed.values():
+                for stage in [stage for stage, (_, person) in decisions.items() if person == entry.object]:
+                    del decisions[stage]
+        elif entry.type == EntryType.DECISION_MADE:
+            signed[entry.object][entry.data["stage"]] = (entry.data["verdict"], entry.actor)
+        elif entry.type == EntryType.TOKEN_MINTED:
+            check_token(entry, made[entry.data["submission"]], signed[entry.data["submission"]], heads)
+
+
+def check_token(token: Entry, made: Entry, signed: dict[str, tuple[str, str]], heads: dict[str, str]) -> None:
+    author, data = made.actor, made.data
+    assert data["revision"] == token.data["revision"]
+    if data["emergency"]:
+        assert (author, token.actor, token.data["operation"]) == ("xu", "xu", "withdraw")
+        return
+    approvers = {person for verdict, person in signed.values() if verdict == "approve"}
+    company_level = any(LEVEL[t["channel"]] == "company" for t in data["targets"])
+    facts = {**FACTS, **data["facts"]}
+    assert author not in approvers
+    assert heads[author] in approvers
+    leader = facts["sensitive"] or facts["category"] not in {"company", "news", "culture"}
+    assert ("shen" in approvers) == leader
+    assert len(approvers) == 1 + leader
+    if company_level or facts["sensitive"] or facts["executives"]:
+        assert token.actor in {"xu", "fang"} - approvers - {author}
+    else:
+        assert token.actor in {"ch_irrigation": {"lu", "gu"}, "ch_travel": {"lin", "meng"}}[token.data["channel"]]
+
+
+def check_sends(entries: list[Entry]) -> None:
+    """Each token leads to at most one dispatch, after one intent; no channel and day exceeds its quota."""
+    intended = Counter(e.object for e in entries if e.type == EntryType.PUBLICATION_INTENDED)
+    dispatched = Counter(e.object for e in entries if e.type == EntryType.PUBLICATION_DISPATCHED)
+    tokens = {e.object: e.data for e in entries if e.type == EntryType.TOKEN_MINTED}
+    assert all(count == 1 for count in (intended | dispatched).values())
+    assert set(dispatched) <= set(intended) <= set(tokens)
+    days = Counter((tokens[e.object]["channel"], e.data["day"]) for e in entries
+                   if e.type == EntryType.PUBLICATION_DISPATCHED and tokens[e.object]["operation"] != "withdraw")
+    assert all(count <= LIMIT for count in days.values())
+    assert len({data["jti"] for data in tokens.values()}) == len(tokens)
+
+
+TestGateway = Gateway.TestCase
+TestGateway.settings = settings(max_examples=30, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck), database=None)
