@@ -36,7 +36,7 @@ async def test_the_commit_writes_everything_again(wordpress_bench: Any) -> None:
     connector, template, prepared = await _ready(wordpress_bench)
     post, site = prepared.handles["post"], wordpress_bench.platform
     site.edit_by_hand(post, post_title="改", post_content="改", post_excerpt="改", post_password="geheim", comment_status="open",
-                      post_name="gai", post_author=str(site.admin.id), post_date="2031-01-01 00:00:00", post_date_gmt="2031-01-01 00:00:00")
+                      post_name="gai", edit_date="1", post_author=str(site.admin.id), post_date="2031-01-01 00:00:00", post_date_gmt="2031-01-01 00:00:00")
     site.task("sticky", id=int(post), on=True)
     outcome = await connector.commit(wordpress_bench.call(), template, prepared)
     assert isinstance(outcome, Live)
