@@ -27,7 +27,7 @@ from gateway.machine.state import (
     SubmissionState,
     TargetState,
 )
-from gateway.machine.submissions import add_signature, check_previous, find, reindex
+from gateway.machine.submissions import add_signature, check_previous, find
 from gateway.protocol import instants
 from gateway.protocol.claims import LIMIT as CLAIMS_LIMIT
 from gateway.protocol.claims import Claims
@@ -279,12 +279,11 @@ def apply_decision(state: State, entry: Entry) -> None:
     """Let one decision stand for its stage."""
     data = entry.data
     submission = state.submissions[entry.object]
+    if data["verdict"] == "release":
+        submission.state = SubmissionState.RELEASED
     add_signature(state, submission, Signature(
         data["stage"], data["verdict"], entry.actor, data["office"], data["method"], data["statement"], entry.seq, entry.at,
     ))
-    if data["verdict"] == "release":
-        submission.state = SubmissionState.RELEASED
-        reindex(state, submission)
 
 
 APPLY: ApplyTable = {EntryType.SIGNING_MADE: apply_signing, EntryType.DECISION_MADE: apply_decision}

@@ -405,8 +405,10 @@ class State:
 
     def releasable(self, submission: Submission, stage: Stage) -> list[TargetState]:
         """Return the targets of a release stage that have no publication, or only one that has ended without effect."""
-        targets = (submission.target(channel) for channel in stage.channels)
-        return [t for t in targets if t.publication is None or self.publications[t.publication].state in RELEASABLE]
+        return [
+            t for t in submission.targets
+            if t.channel in stage.channels and (t.publication is None or self.publications[t.publication].state in RELEASABLE)
+        ]
 
     def may_sign(self, person: str, stage: Stage, at: Instant) -> str | None:
         """Return the office by which `person` could sign `stage` at `at`, or None."""

@@ -257,16 +257,20 @@ DECIDE: DecideTable = {
 
 def reindex(state: State, submission: Submission) -> None:
     """Bring the queues (who waits for what) in line with a submission's open stages."""
-    for key in state.waits.pop(submission.id, ()):
-        state.waiting[key].pop(submission.id, None)
-    keys = tuple(dict.fromkeys(office for stage in state.open_stages(submission) for office in stage.offices))
+    stages = state.open_stages(submission)
+    keys = stages[0].offices if len(stages) == 1 else tuple(dict.fromkeys(office for stage in stages for office in stage.offices))
+    before = state.waits.get(submission.id, ())
+    if keys == before:
+        return
+    for key in before:
+        del state.waiting[key][submission.id]
     for key in keys:
         state.waiting.setdefault(key, {})[submission.id] = None
     if keys:
         state.waits[submission.id] = keys
         state.in_review[submission.id] = None
     else:
-        state.in_review.pop(submission.id, None)
+        del state.waits[submission.id], state.in_review[submission.id]
 
 
 def finish(state: State, submission: Submission) -> None:
