@@ -1,0 +1,41 @@
+/**
+ * The article editor of mp.weixin.qq.com. Addresses and selectors are private to the platform and may drift: each field
+ * lists its known places, newest first, and a field that is not found is reported, never guessed.
+ */
+
+/** @typedef {import('../types').RawCapture} RawCapture */
+
+export const wechat = {
+  id: 'wechat',
+  platform: 'wechat',
+  editor: true,
+  world: /** @type {const} */ ('ISOLATED'),
+
+  /** @param {URL} url */
+  matches: (url) => url.hostname === 'mp.weixin.qq.com' && url.pathname.startsWith('/cgi-bin/appmsg'),
+
+  /** Runs inside the page, alone: it must not name anything outside itself. @returns {RawCapture} */
+  read() {
+    const text = (/** @type {string} */ list) => {
+      for (const selector of list.split('|')) {
+        const found = /** @type {HTMLInputElement | null} */ (document.querySelector(selector));
+        const words = (found?.value ?? found?.textContent ?? '').trim();
+        if (words) return words;
+      }
+      return '';
+    };
+    const frame = /** @type {HTMLIFrameElement | null} */ (document.querySelector('#ueditor_0'));
+    const body = document.querySelector('.ProseMirror') ?? frame?.contentDocument?.body ?? document.querySelector('.edui-body-container');
+    const cover = /** @type {HTMLElement | null} */ (document.querySelector('.js_cover img, .appmsg_thumb img, .js_cover, .js_cover_preview_new'));
+    const painted = /url\("?([^")]+)"?\)/.exec(cover?.style.backgroundImage ?? '');
+    return {
+      title: text('#title|#js_title_place|[data-id=title]'),
+      summary: text('#js_description|[name=digest]'),
+      author: text('#author'),
+      html: body?.innerHTML ?? '',
+      cover: (cover instanceof HTMLImageElement ? cover.currentSrc || cover.src : '') || painted?.[1] || '',
+      account: text('.weui-desktop_name|.weui-desktop-account__nickname|.weui-desktop-account__info .weui-desktop-name'),
+      siteName: '', whole: true,
+    };
+  },
+};

@@ -1,0 +1,170 @@
+/** What the worker does at the desk: pair, bring a draft there, ask beforehand, hand in, follow, recall. Every act may be repeated. */
+
+import { call, Refusal } from './api.js';
+import { digest, NotContent } from './content.js';
+import { draft, keepRemote, remote } from './drafts.js';
+import { picture } from './pictures.js';
+
+/** @typedef {import('./types').Session} Session */
+/** @typedef {import('./types').Draft} Draft */
+/** @typedef {import('./types').DeskDraft} DeskDraft */
+/** @typedef {import('./types').DeskPicture} DeskPicture */
+/** @typedef {import('./types').Errand} Errand */
+/** @typedef {import('./types').Submission} Submission */
+
+/**
+ * Exchange the counter's pairing code for a device session at `address`.
+ * @param {string} address @param {string} code @param {string} device @returns {Promise<Session>}
+ */
+export async function pair(address, code, device) {
+  const made = await call({ address }, 'POST', '/pair', { json: { code, device_name: device } });
+  return {
+    address, token: made.session, person: made.person, name: made.name, title: made.title ?? '', unit: made.unit, unitName: made.unit_name ?? '',
+    expires: made.expires ?? '', paired: new Date().toISOString(), device,
+  };
+}
+
+/** End this device's session at the desk. @param {Session} session */
+export async function unpair(session) {
+  await call(session, 'POST', '/unpair', { json: {} });
+}
+
+/** Who this is and how the gateway is. @param {Session} session @returns {Promise<any>} */
+export function me(session) {
+  return call(session, 'GET', '/me');
+}
+
+/** @param {Session} session @returns {Promise<import('./types').Channel[]>} */
+export async function channels(session) {
+  return (await call(session, 'GET', '/channels')).channels;
+}
+
+/**
+ * Bring the draft to the desk as it is now: made once (its own id is the command), its pictures sent once each, its fields put.
+ * @param {Session} session @param {Draft} mine @returns {Promise<DeskDraft>}
+ */
+export async function sync(session, mine) {
+  return navigator.locks.request(`sync:${mine.id}`, async () => {
+    let known = await remote(mine.id);
+    if (known.desk === null) {
+      const made = await call(session, 'POST', '/drafts', { json: { command: mine.id, ...fields(mine), cover: null } });
+      known = await keepRemote(mine.id, { desk: made.id });
+    }
+    const sent = await sendPictures(session, mine, known.desk ?? '', known.sent);
+    const cover = mine.cover === null ? null : sent[mine.cover] ?? null;
+    const result = /** @type {DeskDraft} */ (await call(session, 'PUT', `/drafts/${known.desk}`, { json: { ...fields(mine), cover } }));
+    await keepRemote(mine.id, { result, version: result.version });
+    return result;
+  });
+}
+
+/** @param {Draft} mine */
+function fields(mine) {
+  const { title, summary, author, source, html } = mine;
+  return { title, summary, author, source, html, origin: { site: mine.site, url: mine.url, account: mine.account } };
+}
+
+/** @param {Session} session @param {Draft} mine @param {string} id @param {Record<string, string>} before */
+async function sendPictures(session, mine, id, before) {
+  let sent = before;
+  const wanted = new Set(mine.pictures.filter((item) => item.read).map((item) => item.url));
+  if (mine.cover) wanted.add(mine.cover);
+  for (const url of wanted) {
+    if (sent[url]) continue;
+    const bytes = await picture(mine.id, url);
+    if (!bytes) continue;
+    const made = /** @type {DeskPicture} */ (await call(session, 'POST', `/drafts/${id}/pictures?url=${encodeURIComponent(url)}`, { bytes }));
+    sent = { ...sent, [url]: made.sha256 };
+    await keepRemote(mine.id, { sent });
+  }
+  return sent;
+}
+
+/** @param {Draft} mine */
+function asked(mine) {
+  return {
+    targets: mine.channels.map((channel) => ({ channel, operation: 'publish', previous: null })),
+    facts: { ...mine.facts, category: mine.facts.category || 'other' }, scheduled: mine.scheduled,
+  };
+}
+
+/** Everything that could stand in the way, before the button. @param {Session} session @param {Draft} mine */
+export async function preflight(session, mine) {
+  const result = await sync(session, mine);
+  const fault = await honest(mine, result);
+  if (fault) throw fault;
+  const { submission } = await remote(mine.id);
+  const answer = mine.channels.length === 0 || result.content === null ? null
+    : await call(session, 'POST', '/preflight', { json: { draft: result.id, ...asked(mine), submission } });
+  return { result, answer };
+}
+
+/**
+ * Return a refusal where the desk's manifest is not what it calls by its digest, or does not say what the person typed.
+ * @param {Draft} mine @param {DeskDraft} result @returns {Promise<Refusal | null>}
+ */
+export async function honest(mine, result) {
+  if (result.content === null) return null;
+  const manifest = /** @type {Record<string, unknown>} */ (result.manifest ?? {});
+  let counted = '';
+  try {
+    counted = await digest(manifest);
+  } catch (error) {
+    if (!(error instanceof NotContent)) throw error;
+  }
+  const source = /** @type {Record<string, unknown>} */ (manifest['source'] ?? {});
+  const typed = [mine.title, mine.author, mine.source.kind, mine.source.name];
+  const said = [manifest['title'], manifest['author'], source['kind'], source['name']];
+  const same = counted === result.content && typed.every((words, at) => visible(words) === visible(said[at]));
+  return same ? null : new Refusal({ code: 'digest_mismatch', status: 0, title: '', detail: '' });
+}
+
+/** What a reader sees of one line: without white space and format characters, which the desk's normaliser takes out. @param {unknown} words */
+function visible(words) {
+  return String(words).normalize('NFC').replace(/[\s\p{Cf}\p{Mn}]/gu, '');
+}
+
+/**
+ * Hand a draft in. The digest that is named is the one recomputed here; the command makes a repeat the same submission.
+ * @param {Session} session @param {Draft} mine @param {Errand} errand
+ */
+export async function submit(session, mine, errand) {
+  const result = await sync(session, mine);
+  const fault = await honest(mine, result);
+  if (fault) throw fault;
+  if (result.content === null) {
+    const words = result.faults.map((item) => item.words).join(' ');
+    throw new Refusal({ code: 'draft_incomplete', status: 0, title: '', detail: words });
+  }
+  const known = await remote(mine.id);
+  const done = await call(session, 'POST', '/submissions', {
+    json: {
+      command: errand.command, draft: result.id, submission: known.submission, expected: known.submission ? known.last : null, ...asked(mine),
+      content: result.content, message: mine.message || null,
+    },
+  });
+  await keepRemote(mine.id, {
+    submission: done.submission, number: done.number, content: result.content, queued: false, problem: null, state: 'submitted', last: done.seq,
+  });
+}
+
+/** My newest submissions. @param {Session} session @returns {Promise<Submission[]>} */
+export async function submissions(session) {
+  return (await call(session, 'GET', '/submissions?limit=20')).submissions;
+}
+
+/** One submission as it stands; what the draft knows of it is brought up to date. @param {Session} session @param {string} id */
+export async function follow(session, id) {
+  const mine = await draft(id);
+  const known = await remote(id);
+  if (!mine || !known.submission) return null;
+  const now = /** @type {Submission} */ (await call(session, 'GET', `/submissions/${known.submission}`));
+  await keepRemote(id, { state: now.state, last: now.last });
+  return now;
+}
+
+/** Take a submission back. @param {Session} session @param {string} id @param {string} command */
+export async function recall(session, id, command) {
+  const { submission } = await remote(id);
+  await call(session, 'POST', `/submissions/${submission}/recall`, { json: { command } });
+}

@@ -1,0 +1,49 @@
+/** The channels a draft may go to, a card each; the account recognised on the page is chosen beforehand. */
+
+import { h } from '../ui/dom.js';
+import { t } from '../words.js';
+
+/** @typedef {import('../types').Draft} Draft */
+/** @typedef {import('../types').Channel} Channel */
+
+/** @param {string} words */
+const plain = (words) => words.normalize('NFKC').replace(/[\s@「」]/g, '').toLowerCase();
+
+/** Whether a channel is the account that the page showed: same platform, and exactly its name or account. @param {Channel} channel @param {Draft} draft */
+export function isAccount(channel, draft) {
+  if (!draft.account || channel.platform !== draft.site) return false;
+  return [channel.name, channel.account].map(plain).includes(plain(draft.account));
+}
+
+/** The channels to begin with: the account on the page, else what was chosen here last time. @param {Draft} draft @param {Channel[]} known */
+export async function preselect(draft, known) {
+  const here = known.filter((channel) => isAccount(channel, draft)).map(({ id }) => id);
+  if (here.length) return here;
+  const key = `lastChannels:${draft.site}:${draft.account}`;
+  const last = (await chrome.storage.local.get(key))[key];
+  return Array.isArray(last) ? last.filter((id) => known.some((channel) => channel.id === id)) : [];
+}
+
+/** @param {HTMLElement} host @param {Channel[]} known @param {Draft} draft @param {(ids: string[]) => void} chosen */
+export function drawChannels(host, known, draft, chosen) {
+  if (known.length === 0) {
+    host.replaceChildren(h('p', { class: 'meta' }, t('noChannels')));
+    return;
+  }
+  const drawn = JSON.stringify([known, draft.channels, draft.account]);
+  if (host.dataset['drawn'] === drawn) return;
+  host.dataset['drawn'] = drawn;
+  host.replaceChildren(...known.map((channel) => {
+    const on = draft.channels.includes(channel.id);
+    const box = h('input', {
+      type: 'checkbox', value: channel.id, checked: on,
+      onchange: () => chosen(on ? draft.channels.filter((id) => id !== channel.id) : [...draft.channels, channel.id]),
+    });
+    const way = t(channel.platform === 'wechat' ? 'way_wechat' : 'way_other');
+    const filed = channel.filing === 'filed' || channel.filing === 'in_force' || channel.filing === 'active';
+    return h('label', { class: 'card tick' }, box, h('span', {},
+      h('strong', {}, `${t(`platform_${channel.platform}`)}「${channel.name}」`),
+      isAccount(channel, draft) ? h('small', { class: 'here' }, ` ${t('accountHere')}`) : null,
+      h('small', { class: 'meta block' }, filed ? way : `${way} · ${t('notFiled')}`)));
+  }));
+}

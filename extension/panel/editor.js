@@ -1,0 +1,134 @@
+/** The body's editor: a cleaned copy of what was captured, pictures from this machine, a grey tile for each that is missing. */
+
+import { asPicture, keepPicture, picture } from '../pictures.js';
+import { clean } from '../ui/clean.js';
+import { h } from '../ui/dom.js';
+import { t } from '../words.js';
+
+/** @typedef {import('../types').Draft} Draft */
+/** @typedef {import('../types').Picture} Picture */
+
+/** Shows one draft's body in `host` and says `changed` when the person alters it. */
+export class Editor {
+  /** @type {string[]} */
+  #shown = [];
+  #draft = '';
+
+  /** @param {HTMLElement} host @param {() => void} changed */
+  constructor(host, changed) {
+    this.host = host;
+    this.changed = changed;
+    host.addEventListener('input', () => changed());
+    host.addEventListener('paste', (event) => this.#paste(event));
+    host.addEventListener('drop', (event) => void this.#drop(event));
+    host.addEventListener('click', (event) => event.preventDefault());
+  }
+
+  /** @param {Draft} draft */
+  async show(draft) {
+    for (const address of this.#shown.splice(0)) URL.revokeObjectURL(address);
+    this.#draft = draft.id;
+    const fragment = clean(draft.html);
+    for (const image of fragment.querySelectorAll('img')) await this.#fill(image);
+    this.host.replaceChildren(fragment);
+  }
+
+  /** Give a picture its bytes, or a tile that asks for them. @param {HTMLImageElement} image */
+  async #fill(image) {
+    const url = image.dataset['src'] ?? '';
+    const bytes = url ? await picture(this.#draft, url) : null;
+    if (!bytes) {
+      image.replaceWith(this.#tile(url, image.alt));
+      return;
+    }
+    image.src = URL.createObjectURL(bytes);
+    this.#shown.push(image.src);
+  }
+
+  /** @param {string} url @param {string} alt */
+  #tile(url, alt) {
+    const field = /** @type {HTMLInputElement} */ (h('input', { type: 'file', accept: 'image/png,image/jpeg,image/gif,image/webp' }));
+    const tile = h('label', { class: 'tile', contenteditable: 'false', 'data-src': url, 'data-alt': alt }, field, h('span', {}, t('dragPicture')), h('small', {}, alt));
+    field.addEventListener('change', () => void this.#place(tile, field.files?.[0] ?? null));
+    return tile;
+  }
+
+  /** @param {HTMLElement} tile @param {File | null} file */
+  async #place(tile, file) {
+    const blob = file && asPicture(new Uint8Array(await file.arrayBuffer()));
+    if (!blob) return;
+    const url = tile.dataset['src'] || `https://embedded.invalid/${crypto.randomUUID()}`;
+    await keepPicture(this.#draft, url, blob);
+    const image = new Image();
+    image.alt = tile.dataset['alt'] ?? '';
+    image.dataset['src'] = url;
+    tile.replaceWith(image);
+    await this.#fill(image);
+    this.changed();
+  }
+
+  /** @param {DragEvent} event */
+  async #drop(event) {
+    const file = event.dataTransfer?.files[0] ?? null;
+    const target = /** @type {Element | null} */ (event.target);
+    event.preventDefault();
+    if (!file) return;
+    const tile = /** @type {HTMLElement | null} */ (target?.closest('.tile') ?? null);
+    if (tile) return this.#place(tile, file);
+    const added = this.#tile('', '');
+    this.host.append(h('p', {}, added));
+    await this.#place(added, file);
+  }
+
+  /** @param {ClipboardEvent} event */
+  #paste(event) {
+    event.preventDefault();
+    const html = event.clipboardData?.getData('text/html');
+    const text = event.clipboardData?.getData('text/plain') ?? '';
+    const fragment = html ? clean(html) : document.createDocumentFragment();
+    if (!html) fragment.append(...text.split(/\n+/).filter(Boolean).map((line) => h('p', {}, line)));
+    for (const image of fragment.querySelectorAll('img')) image.replaceWith(this.#tile(image.dataset['src'] ?? '', image.alt));
+    const range = getSelection()?.rangeCount ? getSelection()?.getRangeAt(0) : null;
+    if (range && this.host.contains(range.commonAncestorContainer)) {
+      range.deleteContents();
+      range.insertNode(fragment);
+    } else this.host.append(fragment);
+    this.changed();
+  }
+
+  /** The body as HTML with the pictures' own addresses, and the list of its pictures. @returns {{html: string, pictures: Picture[]}} */
+  value() {
+    const copy = /** @type {HTMLElement} */ (this.host.cloneNode(true));
+    /** @type {Map<string, Picture>} */
+    const pictures = new Map();
+    for (const node of /** @type {NodeListOf<HTMLElement>} */ (copy.querySelectorAll('img, .tile'))) {
+      const read = node.localName === 'img';
+      const url = node.dataset['src'] || (read ? '' : `https://embedded.invalid/missing-${pictures.size + 1}`);
+      const alt = (read ? node.getAttribute('alt') : node.dataset['alt']) ?? '';
+      const image = document.createElement('img');
+      image.setAttribute('alt', alt);
+      image.setAttribute('src', url);
+      const style = node.getAttribute('style');
+      if (style && read) image.setAttribute('style', style);
+      node.replaceWith(image);
+      if (url) pictures.set(url, { url, alt, read });
+    }
+    for (const mark of copy.querySelectorAll('mark')) mark.replaceWith(...mark.childNodes);
+    return { html: copy.innerHTML, pictures: [...pictures.values()] };
+  }
+
+  /** Mark the words that a note speaks of; returns whether they were found. @param {string} quote @param {string} note */
+  mark(quote, note) {
+    const walker = document.createTreeWalker(this.host, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const from = quote ? (node.nodeValue ?? '').indexOf(quote) : -1;
+      if (from < 0) continue;
+      const range = document.createRange();
+      range.setStart(node, from);
+      range.setEnd(node, from + quote.length);
+      range.surroundContents(h('mark', { title: note }));
+      return true;
+    }
+    return false;
+  }
+}

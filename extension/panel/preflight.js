@@ -1,0 +1,58 @@
+/** What the gateway says before the button: what was read, what was taken out, who will decide, what stands in the way. */
+
+import { h, problemCard } from '../ui/dom.js';
+import { chinese, t } from '../words.js';
+
+/** @typedef {import('../types').Draft} Draft */
+/** @typedef {import('../types').DeskDraft} DeskDraft */
+/** @typedef {import('../types').Preflight} Preflight */
+/** @typedef {import('../types').Channel} Channel */
+
+/** The first line: what was read and what was not. @param {HTMLElement} host @param {Draft} draft */
+export function drawReport(host, draft) {
+  host.hidden = draft.site === 'blank';
+  const { report } = draft;
+  const read = [report.title ? t('readTitle') : '', t('readWords', report.words.toLocaleString()), t('readPictures', report.pictures), t('readCover', report.cover)];
+  const { videos, audios, pictures, others } = report.missing;
+  const not = [videos ? t('missVideos', videos) : '', audios ? t('missAudios', audios) : '', pictures ? t('missPictures', pictures) : '', others ? t('missOthers', others) : ''];
+  const join = (/** @type {string[]} */ parts) => parts.filter(Boolean).join(t('listSeparator'));
+  host.textContent = join(not) ? t('reportBoth', join(read), join(not)) : t('reportRead', join(read));
+}
+
+/** @param {HTMLElement} host @param {DeskDraft} result */
+export function drawRemoved(host, result) {
+  const count = result.removed.reduce((sum, item) => sum + item.count, 0);
+  const lines = result.removed.slice(0, 20).map((item) => h('li', {}, h('code', {}, item.before || item.what), item.after ? ' → ' : '', item.after ? h('code', {}, item.after) : null,
+    item.count > 1 ? ` ×${item.count}` : ''));
+  host.replaceChildren(...(count ? [h('li', {}, h('details', {}, h('summary', {}, t('removedCount', count)), h('ul', {}, ...lines)))] : []));
+}
+
+/**
+ * Draw route, findings and obstacles; return the words for the foot.
+ * @param {HTMLElement} host @param {Preflight | null} answer @param {DeskDraft} result @param {Channel[]} known @returns {string}
+ */
+export function drawPreflight(host, answer, result, known) {
+  const faults = result.faults.map((item) => h('p', { class: 'finding block' }, item.words));
+  if (!answer) {
+    host.replaceChildren(...faults);
+    return faults.length ? t('blocks', faults.length) : '';
+  }
+  const findings = answer.findings.map((item) => h('p', { class: `finding ${item.grade}` }, h('b', {}, t(`grade_${item.grade}`)), ` ${chinese() ? item.zh : item.en}`,
+    item.place?.quote ? h('q', {}, item.place.quote) : null));
+  const quotas = answer.quotas.filter((item) => item.limit !== null).map((item) => (
+    h('p', { class: 'meta' }, t('quota', known.find(({ id }) => id === item.channel)?.name ?? item.channel, Math.max(0, (item.limit ?? 0) - item.used)))));
+  const blocks = faults.length + answer.obstacles.length + answer.findings.filter(({ grade }) => grade === 'block').length;
+  host.replaceChildren(route(answer), ...quotas, ...faults, ...findings, ...answer.obstacles.map((item) => problemCard(item)));
+  return t('blocks', blocks);
+}
+
+/** The route in one line: who, does what, then who. @param {Preflight} answer */
+function route(answer) {
+  if (answer.route.length === 0) return h('p', { class: 'route' }, t('routeUnknown'));
+  const steps = answer.route.map(({ words, people }) => {
+    const names = people.slice(0, 2).map(({ name, office }) => (office ? `${name}(${office})` : name)).join(t('listSeparator'));
+    return names ? t('routeStep', names, words) : t('routeNobody', words);
+  });
+  const hours = answer.average_hours;
+  return h('p', { class: 'route' }, t('route', steps.join(' → ')), typeof hours === 'number' ? t('routeHours', Math.max(1, Math.round(hours))) : '');
+}

@@ -1,0 +1,99 @@
+/** What the parts of the extension hand to each other. Times are RFC 3339 strings, digests `sha256:…`. */
+
+export type SourceKind = 'original' | 'contributed' | 'reprinted' | 'compiled';
+
+export interface Source { kind: SourceKind; name: string; url: string }
+
+/** A picture as the page named it; its bytes lie in the picture store under (draft, url). */
+export interface Picture { url: string; alt: string; read: boolean }
+
+/** What a site's reader found. `html` is hostile until it has passed `ui/clean.js` or the desk's normaliser. */
+export interface RawCapture {
+  title: string; summary: string; author: string; html: string; cover: string;
+  account: string; siteName: string; whole: boolean;
+}
+
+/** The same after the inventory: addresses absolute, what could and could not be read. */
+export interface Inventory {
+  html: string; words: number; pictures: { url: string; from: string; alt: string }[];
+  cover: { url: string; from: string } | null; videos: number; audios: number; others: number;
+}
+
+/** The first line of the panel. */
+export interface Report {
+  title: boolean; words: number; pictures: number; cover: number;
+  missing: { videos: number; audios: number; pictures: number; others: number };
+}
+
+export interface Facts {
+  category: 'company' | 'news' | 'culture' | 'other' | ''; sensitive: boolean; executives: boolean;
+  external_quote: boolean; ai_generated: boolean; reprinted_pictures: boolean;
+}
+
+/** A draft as the person edits it; written by the panel, made by the worker. */
+export interface Draft {
+  id: string; made: string; changed: string; site: string; siteName: string; url: string; account: string; tab: number | null;
+  report: Report;
+  title: string; summary: string; author: string; source: Source; html: string;
+  pictures: Picture[]; cover: string | null;
+  facts: Facts; channels: string[]; scheduled: string | null; message: string; closed: boolean;
+}
+
+/** What the desk knows of a draft; written by the worker only. */
+export interface Remote {
+  desk: string | null; version: number; sent: Record<string, string>; result: DeskDraft | null;
+  problem: Problem | null; queued: boolean; submission: string | null; number: string; content: string | null;
+  state: string; last: number | null;
+}
+
+export interface DeskPicture { sha256: string; type: string; length: number; width: number; height: number }
+
+export interface Removed { kind: string; what: string; before: string; after: string; where: string; count: number }
+
+export interface DeskDraft {
+  id: string; version: number; content: string | null; manifest: unknown; removed: Removed[];
+  pictures_needed: { url: string; alt: string; where: string; code: string }[];
+  faults: { field: string; reason: string; words: string }[];
+}
+
+/** RFC 9457 with the gateway's members. */
+export interface Problem {
+  code: string; status: number; title: string; detail: string; rule?: string; article?: string; next?: string;
+  ask?: { name: string; office: string; extension: string }[]; missing?: string[];
+}
+
+export interface Session {
+  address: string; token: string; person: string; name: string; title: string; unit: string; unitName: string; expires: string;
+  paired: string; device: string;
+}
+
+export interface Channel { id: string; platform: string; account: string; name: string; unit: string; filing: string; operations: string[] }
+
+export interface Preflight {
+  ok: boolean;
+  route: { stage: string; kind: string; words: string; rule: string; people: { name: string; office: string; extension: string }[] }[];
+  findings: { code: string; grade: 'block' | 'confirm' | 'hint'; rule: string; zh: string; en: string; channel?: string;
+    place: { field: string; quote: string } | null; fix: { replace_with: string } | null }[];
+  obstacles: Problem[];
+  quotas: { channel: string; used: number; limit: number | null }[];
+  average_hours?: number | null;
+  window_to: string;
+}
+
+export interface Submission {
+  id: string; number: string; title: string; state: string; content: string | null; draft: string | null; last: number | null;
+  waiting: { words: string; people: { name: string; office: string; extension: string }[] }[];
+  notes: { quote: string; note: string }[]; reason: string; recallable: boolean; hours: number | null;
+  channels: { id: string; name: string; state: string; url: string | null }[];
+  steps: { at: string; words: string; who: string }[];
+}
+
+/** Something the person asked for that must reach the desk once, however often it is tried. */
+export interface Errand { draft: string; command: string; person: string; address: string; at: string }
+
+export interface Managed { known: boolean; deskUrl: string; orgName: string }
+
+export interface Sender { id?: string; origin?: string; url?: string; tab?: unknown; frameId?: number }
+
+export type Handler = (args: any, sender: Sender) => unknown;
+export interface Tables { own: Record<string, Handler>; page: Record<string, Handler> }

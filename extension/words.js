@@ -1,0 +1,38 @@
+/** Words on screen: Chrome's own catalogue (`_locales`), and how an error is told: what, basis, next step, whom to ask. */
+
+/** @typedef {import('./types').Problem} Problem */
+
+/** The catalogue's sentence. A missing one shows its key, which a test keeps from happening. @param {string} key @param {...(string | number)} values */
+export function t(key, ...values) {
+  return chrome.i18n.getMessage(key, values.map(String)) || key;
+}
+
+/** True where the interface speaks Chinese. */
+export function chinese() {
+  return chrome.i18n.getUILanguage().toLowerCase().startsWith('zh');
+}
+
+/** Fill every element with `data-t` (text), `data-t-placeholder`, `data-t-label` from the catalogue. @param {ParentNode} root */
+export function translate(root) {
+  document.documentElement.lang = chinese() ? 'zh-CN' : 'en';
+  for (const element of root.querySelectorAll('[data-t]')) element.textContent = t(element.getAttribute('data-t') ?? '');
+  for (const element of root.querySelectorAll('[data-t-placeholder]')) element.setAttribute('placeholder', t(element.getAttribute('data-t-placeholder') ?? ''));
+  for (const element of root.querySelectorAll('[data-t-label]')) element.setAttribute('aria-label', t(element.getAttribute('data-t-label') ?? ''));
+}
+
+const KNOWN = [
+  'offline', 'session_gone', 'unsupported_page', 'page_closed', 'too_large', 'bad_address', 'no_permission', 'bad_code', 'digest_mismatch',
+  'draft_incomplete', 'draft_gone', 'other_person', 'refused', 'failed',
+];
+
+/** An error in four parts; the desk's own words win over the catalogue's. @param {Partial<Problem>} problem */
+export function told(problem) {
+  const code = KNOWN.includes(problem.code ?? '') ? problem.code : 'failed';
+  const basis = [problem.rule, problem.article].filter(Boolean).join(' ');
+  return {
+    what: [problem.title || t(`problem_${code}`), problem.detail].filter(Boolean).join(chinese() ? '：' : ': '),
+    basis,
+    next: problem.next || (problem.title ? '' : t(`problem_${code}_next`)),
+    ask: (problem.ask ?? []).map(({ name, office, extension }) => [name, office && `(${office})`, extension].filter(Boolean).join(' ')).join(chinese() ? '、' : ', '),
+  };
+}
