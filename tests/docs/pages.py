@@ -17,7 +17,7 @@ MADE: Final = frozenset({
 })
 """Folders that are made and never committed."""
 
-_FENCE: Final = re.compile(r"^(`{3,})([^\n`]*)\n(.*?)^\1[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE: Final = re.compile(r"^ *(`{3,})([^\n`]*)\n(.*?)^ *\1[ \t]*$", re.DOTALL | re.MULTILINE)
 _LINK: Final = re.compile(r"(!?)\[[^\]\n]*\]\(([^()\s]+(?:\([^()\s]*\))?[^()\s]*)\)")
 _CODE: Final = re.compile(r"`([^`\n]+)`")
 

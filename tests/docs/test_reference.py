@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from gateway import cli
 from gateway.config import Listen, Notices, Settings, load
+from gateway.log.checkpoint import parse_vkey
 from gateway.machine.changes import SWITCHES
 from tests.docs import pages
 from tests.docs.pages import ROOT
@@ -34,7 +35,7 @@ def test_the_denials_page_is_what_the_generator_writes() -> None:
 @pytest.mark.parametrize(("model", "heading"), [(Settings, "Settings"), (Listen, "Listeners"), (Notices, "Notices")])
 def test_every_setting_is_documented(model: type[BaseModel], heading: str) -> None:
     """install.md has a row for every field, none for anything else, and names the default where there is one."""
-    listed = {row[0].strip("`"): row[1] for row in pages.rows(pages.section(INSTALL, heading))}
+    listed = {row[0].strip("`"): row[1] for row in pages.rows(pages.section(INSTALL, heading).partition("\n### ")[0])}
     assert listed.keys() == model.model_fields.keys()
     for name, field in model.model_fields.items():
         if isinstance(field.default, str | int) and not isinstance(field.default, bool) and field.default != "":
@@ -54,6 +55,7 @@ def test_the_example_settings_load(tmp_path: Path) -> None:
     settings = load(path)
     assert settings.kind == "live"
     assert settings.desk_url != settings.counter_url
+    assert parse_vkey(settings.log_key).name == f"qianfa.{settings.deployment}"
 
 
 def test_metrics_are_documented() -> None:
