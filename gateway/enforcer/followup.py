@@ -15,6 +15,7 @@ import structlog
 from gateway.canonical import Digest
 from gateway.connectors.base import Absent, Gone, Live, Pending, PlatformRefused, Prepared, Template, Undecided
 from gateway.enforcer.gate import Gate, where
+from gateway.enforcer.watch import Watch
 from gateway.log.errors import LogUnavailable
 from gateway.machine.publications import MISSED_SECONDS
 from gateway.machine.state import STOPPABLE, Publication, PublicationState
@@ -43,6 +44,7 @@ class Followup:
         self._polls: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._stopping = False
+        self._watch = Watch(gate)
         self._last_sweep = self._last_counters = 0.0
 
     async def run(self) -> None:
@@ -50,6 +52,7 @@ class Followup:
         self._runner.listeners.append(self._changed)
         try:
             await self._settle_last_run()
+            self._watch.begin()
             while not self._stopping:
                 self._tick()
                 with suppress(TimeoutError):
@@ -66,7 +69,8 @@ class Followup:
         if self._running:
             await asyncio.wait(list(self._running.values()), timeout=deadline)
 
-    def _changed(self, _entries: Sequence[Entry]) -> None:
+    def _changed(self, entries: Sequence[Entry]) -> None:
+        self._watch.changed(entries)
         self._wake.set()
 
     async def _settle_last_run(self) -> None:
@@ -92,6 +96,8 @@ class Followup:
             for identifier in list(runner.state.active):
                 if identifier not in self._running and self._not_before.get(identifier, 0.0) <= loop_now:
                     self._start(runner.state.publications[identifier], now)
+            while (seen := self._watch.take_due(now)) is not None:
+                self._spawn(f"watch {seen}", self._watch.look(seen))
         if loop_now - self._last_sweep >= SWEEP_SECONDS:
             self._last_sweep = loop_now
             self._spawn("sweep", self._sweep())
