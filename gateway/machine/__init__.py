@@ -51,7 +51,7 @@ def decide(state: State, request: Request, at: Instant, ids: Ids, rules: tuple[R
         Repeated: the same command id with the same body was done within 48 hours.
         Denied: the rules say no; nothing has changed.
     """
-    _check_repeated(state, request, at)
+    check_repeated(state, request.ref, request.actor, request.grade, at)
     grade, function = DECIDE[type(request.command)]
     system = grade is Grade.SYSTEM
     if system != (request.grade is Grade.SYSTEM) or request.grade < grade:
@@ -65,12 +65,17 @@ def decide(state: State, request: Request, at: Instant, ids: Ids, rules: tuple[R
     return drafts
 
 
-def _check_repeated(state: State, request: Request, at: Instant) -> None:
-    ref = request.ref
+def check_repeated(state: State, ref: CommandRef | None, actor: str, asked: Grade, at: Instant) -> None:
+    """Raise where this command id was used within 48 hours.
+
+    Raises:
+        Repeated: with the same body, by the same person.
+        Denied: with another body, or by somebody else.
+    """
     known = state.commands.get(ref.id) if ref is not None else None
     if ref is None or known is None or known[3] < instants.plus(at, -COMMAND_MEMORY_SECONDS):
         return
-    if known[0] != ref.body or (request.grade is not Grade.SYSTEM and known[4] != request.actor):
+    if known[0] != ref.body or (asked is not Grade.SYSTEM and known[4] != actor):
         raise Denied("command_reused")
     raise Repeated(known[1], known[2])
 
@@ -124,4 +129,4 @@ def _extend(state: State, entry: Entry) -> None:
         state.last_command = None
 
 
-__all__ = ["APPLY", "DECIDE", "Context", "Ids", "Repeated", "State", "apply", "decide", "place"]
+__all__ = ["APPLY", "DECIDE", "Context", "Ids", "Repeated", "State", "apply", "check_repeated", "decide", "place"]

@@ -16,7 +16,8 @@ from gateway.protocol.instants import Instant
 
 PAYLOAD_TYPE: Final = "application/vnd.qianfa.approval.v1+json"
 VERSION: Final = 1
-LIMIT: Final = 8 << 10
+LIMIT: Final = 5_888
+"""Bytes of claims: in base64, with type and signature around them, they stay inside a DSSE envelope of 8 KiB."""
 
 CLAIMS: Final = frozenset({
     "v", "iss", "aud", "jti", "iat", "nbf", "exp", "epoch", "operation", "channel", "credential", "publication", "submission",
@@ -77,7 +78,7 @@ def parse(data: bytes) -> Claims:
     """Return the claims whose canonical bytes are exactly `data`.
 
     Raises:
-        ClaimsInvalid: not canonical, longer than 8 KiB, a claim is missing, unknown or of another type or form, its instants are
+        ClaimsInvalid: not canonical, longer than `LIMIT`, a claim is missing, unknown or of another type or form, its instants are
             out of order, or no approval is named (only an emergency withdrawal has none).
     """
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
 from gateway import canonical
@@ -19,6 +20,7 @@ from gateway.protocol.denials import CATALOGUE, Denied, article
 from gateway.protocol.entries import CommandRef, Entry, EntryType
 from gateway.protocol.facts import Category, Facts
 from gateway.protocol.instants import Instant
+from vault import dsse
 
 D = sha256(b"x")
 APPROVAL: dict[str, Any] = {"person": "gu", "office": "unit_head", "stage": "approve:unit_head:u", "method": "passkey", "statement": D, "entry": 7}
@@ -89,11 +91,15 @@ def test_claims_in_another_spelling(data: bytes) -> None:
 
 
 def test_claims_have_a_size() -> None:
-    """8 KiB pass, one byte more does not."""
+    """What fits an envelope of 8 KiB passes, one byte more does not; the longest claims do make an envelope that can be read."""
     spare = claims.LIMIT - len(BYTES)
     fits = canonical.encode({**value(), "author": "lu" + "x" * spare})
     assert len(fits) == claims.LIMIT
     claims.parse(fits)
+    key = Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes_raw()
+    envelope = dsse.sign(fits, payload_type=claims.PAYLOAD_TYPE, public_key=public, signer=key.sign)
+    assert dsse.verify(dsse.parse_text(dsse.encode_text(envelope)), public_key=public, payload_type=claims.PAYLOAD_TYPE) == fits
     with pytest.raises(ClaimsInvalid):
         claims.parse(canonical.encode({**value(), "author": "lu" + "x" * (spare + 1)}))
 
