@@ -36,6 +36,7 @@ from gateway.launcher import LaunchRefused, prepare_users
 
 SAFE_DOMAINS: Final = "heting.example"
 START_SECONDS: Final = 60.0
+SECRET_KEYS: Final = ("secret", "access_token", "application_password")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class Backdrop:
     why_no_site: str
     serving: Serving
     accounts: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     async def ledger(self, platform: str, endpoint: str) -> list[dict[str, Any]]:
         """Return the sandbox's calls with an effect at an endpoint."""
@@ -154,6 +156,7 @@ async def backdrop(
         yield Backdrop(
             settings=founded.settings, config=config, founded=founded, staffed=staffed, wechat=where["wechat"]["base_url"],
             weibo=where["weibo"]["base_url"], control=where["control"], site=site, why_no_site=why, serving=serving, accounts=accounts,
+            secrets=tuple(form[key] for _account, form, _settings in credentials.values() for key in SECRET_KEYS if key in form),
         )
 
 

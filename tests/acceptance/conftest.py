@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 import threading
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
@@ -61,9 +63,12 @@ class Stage:
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The running system with the sample company."""
-    made = Stage(tmp_path_factory.mktemp("stage") / "demo")
+def stage() -> Iterator[Stage]:
+    """The running system with the sample company, in a folder that other users may pass through, so that the two users are real."""
+    folder = Path(tempfile.mkdtemp(prefix="qianfa-stage-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    made = Stage(folder / "demo")
     made.start()
     yield made
     made.close()
+    shutil.rmtree(folder)
