@@ -162,8 +162,8 @@ def check_route(context: Context, submission: Submission, channel: str, signers:
         Denied: a stage that nobody has signed (`route_incomplete`), or one signer where two different people are asked for.
     """
     channels = [target.channel for target in submission.targets]
-    now = policy.route(context.state, unit=submission.unit, channels=channels, facts=submission.facts, rules=context.rules)
-    asked = [stage for stage in now.stages if stage.kind == "approve" or channel in stage.channels]
+    now = policy.stages_for(context.state, unit=submission.unit, channels=channels, facts=submission.facts, rules=context.rules)
+    asked = [stage for stage in now if stage.kind == "approve" or channel in stage.channels]
     missing = tuple(stage.id for stage in asked if stage.id not in signers)
     if missing or all(stage.kind == "approve" for stage in asked):
         raise Denied("route_incomplete", missing=missing, detail=channel)

@@ -92,6 +92,26 @@ def route(state: State, *, unit: str, channels: Sequence[str], facts: Mapping[st
     Raises:
         Denied: `no_rule` where no row covers it, `channel_unknown` for a channel nobody filed.
     """
+    asked, stages = _asked(state, unit, channels, facts, rules)
+    ids = tuple(rule.id for rule in asked)
+    value = [[s.id, s.kind, [list(office) for office in s.offices], s.rule, list(s.channels), s.apart] for s in stages]
+    return Route(stages, ids, canonical.digest([list(ids), value]))
+
+
+def stages_for(
+    state: State, *, unit: str, channels: Sequence[str], facts: Mapping[str, Any], rules: Sequence[Rule] = RULES,
+) -> tuple[Stage, ...]:
+    """Return the stages of `route` without its digest: what every send asks for twice.
+
+    Raises:
+        Denied: see `route`.
+    """
+    return _asked(state, unit, channels, facts, rules)[1]
+
+
+def _asked(
+    state: State, unit: str, channels: Sequence[str], facts: Mapping[str, Any], rules: Sequence[Rule],
+) -> tuple[list[Rule], tuple[Stage, ...]]:
     if not channels:
         raise Denied("no_rule", detail="channels")
     for channel in channels:
@@ -105,9 +125,7 @@ def route(state: State, *, unit: str, channels: Sequence[str], facts: Mapping[st
     stages = _merge(state, asked, unit, channels)
     if not any(stage.kind == "approve" for stage in stages) or not any(stage.kind == "release" for stage in stages):
         raise Denied("no_rule", detail="stages")
-    ids = tuple(rule.id for rule in asked)
-    value = [[s.id, s.kind, [list(office) for office in s.offices], s.rule, list(s.channels), s.apart] for s in stages]
-    return Route(stages, ids, canonical.digest([list(ids), value]))
+    return asked, stages
 
 
 def _applies(rule: Rule, level: str, facts: Mapping[str, Any]) -> bool:
