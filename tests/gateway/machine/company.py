@@ -21,8 +21,8 @@ from gateway.machine.changes import changes_digest
 from gateway.machine.policy import RULES, Rule
 from gateway.machine.signing import build_statement
 from gateway.machine.state import Office
-from gateway.protocol import instants
 from gateway.protocol import commands as c
+from gateway.protocol import instants
 from gateway.protocol.commands import Change, Grade, Proof, Request
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import CommandRef, Draft, Entry, EntryType, load
