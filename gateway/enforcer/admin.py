@@ -114,5 +114,6 @@ async def _slot_remove(request: web.Request) -> web.Response:
 
 
 async def _backup(request: web.Request) -> web.Response:
-    path = await asyncio.to_thread(backup.make, request.app[PARTS].settings)
+    settings = request.app[PARTS].settings
+    path = await request.app[LIFECYCLE].undisturbed(lambda: backup.make(settings))
     return web.json_response({"path": str(path)})

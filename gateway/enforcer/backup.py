@@ -6,6 +6,8 @@ The order matters: what the desk copy names, the log copy made after it holds; w
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import shutil
 import sqlite3
 from dataclasses import dataclass
@@ -15,14 +17,15 @@ from typing import Final
 
 from gateway.config import Settings
 from gateway.enforcer.lifecycle import restored_mark
-from gateway.enforcer.startup import check
+from gateway.enforcer.startup import InUse, StartRefused, check, hold
 from gateway.log import audit
 from gateway.log.checkpoint import parse_checkpoint, parse_vkey, split_note
 from gateway.log.copies import CheckpointCopies, newest_copy
 from gateway.log.store import StoreReader
 from gateway.log.writer import catch_up
 
-DATABASES: Final = ("log.db", "sealed.db", "values.db", "ephemeral.db")
+DATABASES: Final = ("log.db", "sealed.db", "values.db")
+"""In this order: what the log names, the later copies hold. Sessions, codes and tries (`ephemeral.db`) must not come back to life."""
 
 
 class RestoreRefused(Exception):
@@ -63,7 +66,7 @@ def _copy_database(source: Path, target: Path) -> None:
         return
     origin, copy = sqlite3.connect(f"file:{source}?mode=ro", uri=True), sqlite3.connect(target)
     try:
-        origin.backup(copy, pages=2048)
+        origin.backup(copy)  # in one step: a snapshot, however much is written meanwhile
     finally:
         origin.close()
         copy.close()
@@ -81,19 +84,24 @@ def restore(settings: Settings, backup: Path) -> Restored:
     The folders and the checkpoint copy that stood there are moved aside, never deleted.
 
     Raises:
-        RestoreRefused: the backup's log is not whole or is another deployment's.
+        RestoreRefused: the backup's log is not whole or is another deployment's, or an enforcer runs on the data.
     """
+    if settings.enforcer_data.exists():
+        try:
+            os.close(hold(settings.enforcer_data))
+        except InUse as error:
+            raise RestoreRefused(f"{error.zh} / {error.en}") from error
     log = backup / "enforcer" / "log.db"
     if not log.exists():
         raise RestoreRefused(f"{backup} holds no log")
     report = audit.verify_store(log, parse_vkey(settings.log_key))
     try:
         check(report)
-    except Exception as error:
-        raise RestoreRefused(str(error)) from error
+    except StartRefused as error:
+        raise RestoreRefused(f"{error.zh} / {error.en}") from error
     if report.checkpoint is None:
         raise RestoreRefused("the backup's log is empty")
-    known = newest_copy(settings.copies)
+    known = newest_copy(settings.copies) if settings.copies.exists() else None
     lost = max(0, parse_checkpoint(split_note(known)[0]).size - report.size) if known else 0
     stamp = datetime.now(UTC).strftime("before-restore-%Y%m%dT%H%M%SZ")
     kept = _move_aside(settings.copies, stamp)
@@ -103,7 +111,7 @@ def restore(settings: Settings, backup: Path) -> Restored:
         folder.chmod(0o700)
     _new_copy(settings)
     root = report.checkpoint.root.hex()
-    mark = {"origin": report.checkpoint.origin, "size": report.checkpoint.size, "root": root}
+    mark = {"origin": report.checkpoint.origin, "size": report.checkpoint.size, "root": root, "epoch": secrets.token_hex(8)}
     restored_mark(settings.enforcer_data).write_text(json.dumps(mark), encoding="utf-8")
     return Restored(entries=report.size, lost=lost, kept_copy=kept)
 
@@ -117,6 +125,7 @@ def _move_aside(path: Path, stamp: str) -> Path | None:
 
 
 def _new_copy(settings: Settings) -> None:
+    settings.copies.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     copies = CheckpointCopies.open(settings.copies)
     with StoreReader.open_readonly(settings.enforcer_data / "log.db") as store:
         catch_up(store, copies)

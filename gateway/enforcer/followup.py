@@ -12,9 +12,8 @@ from typing import Any, Final
 
 import structlog
 
-from gateway.canonical import Digest
-from gateway.connectors.base import Absent, Gone, Live, Pending, PlatformRefused, Prepared, Template, Undecided
-from gateway.enforcer.gate import Gate, where
+from gateway.connectors.base import Absent, Gone, Live, Pending, PlatformRefused, Template, Undecided
+from gateway.enforcer.gate import Gate, prepared_of, where
 from gateway.enforcer.watch import Watch
 from gateway.log.errors import LogUnavailable
 from gateway.machine.publications import MISSED_SECONDS
@@ -22,7 +21,7 @@ from gateway.machine.state import STOPPABLE, Publication, PublicationState
 from gateway.protocol import instants
 from gateway.protocol.commands import Abandon, Expire, Miss, RecordOutcome, TakeCounters
 from gateway.protocol.denials import Denied
-from gateway.protocol.entries import Entry
+from gateway.protocol.entries import Entry, EntryType
 
 log = structlog.get_logger("followup")
 
@@ -41,7 +40,7 @@ class Followup:
         self._runner = gate.runner
         self._running: dict[str, asyncio.Task[None]] = {}
         self._not_before: dict[str, float] = {}
-        self._polls: dict[str, int] = {}
+        self._polled: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._stopping = False
         self._watch = Watch(gate)
@@ -49,6 +48,7 @@ class Followup:
 
     async def run(self) -> None:
         """Run until cancelled or told to stop."""
+        self._stopping = False
         self._runner.listeners.append(self._changed)
         try:
             await self._settle_last_run()
@@ -71,6 +71,9 @@ class Followup:
 
     def _changed(self, entries: Sequence[Entry]) -> None:
         self._watch.changed(entries)
+        for entry in entries:
+            if entry.type == EntryType.PUBLICATION_STOPPED and entry.object not in self._running:
+                self._spawn(f"clear {entry.object}", self._gate.clear(self._runner.state.publications[entry.object]))
         self._wake.set()
 
     async def _settle_last_run(self) -> None:
@@ -161,11 +164,9 @@ class Followup:
         await self._gate.clear(publication)
 
     def _poll(self, publication: Publication, now: instants.Instant) -> None:
-        schedule = POLL_SECONDS[self._runner.state.kind]
-        done = self._polls.get(publication.id, 0)
-        due = schedule[done] if done < len(schedule) else schedule[-1] * (done - len(schedule) + 2)
-        if instants.seconds_between(publication.pending_since, now) >= due:
-            self._polls[publication.id] = done + 1
+        waited = instants.seconds_between(publication.pending_since, now)
+        if next_poll(POLL_SECONDS[self._runner.state.kind], self._polled.get(publication.id, 0.0)) <= waited:
+            self._polled[publication.id] = waited
             self._spawn(publication.id, self._follow(publication))
 
     async def _follow(self, publication: Publication) -> None:
@@ -176,7 +177,7 @@ class Followup:
             if isinstance(outcome, Pending):
                 return
             await self._gate.record(publication, outcome)
-            await self._gate.compare(publication, connector, call, loaded, self._prepared(publication), outcome)
+            await self._gate.compare(publication, connector, call, loaded, prepared_of(publication), outcome)
 
     async def _reconcile(self, publication: Publication) -> None:
         loaded = self._load(publication)
@@ -184,7 +185,8 @@ class Followup:
         async with self._gate.call(publication, purpose=f"reconcile {publication.jti}") as call:
             try:
                 dispatched = instants.to_datetime(publication.dispatched_at or publication.released_at)
-                settled = await connector.reconcile(call, loaded, self._prepared(publication), dispatched)
+                prepared = prepared_of(publication)
+                settled = await connector.reconcile(call, loaded, prepared, dispatched)
             except PlatformRefused as refused:
                 log.warning("could not read back", action="reconcile_failed", publication=publication.id, code=refused.code)
                 self._later(publication.id, RETRY_SECONDS[self._runner.state.kind])
@@ -192,6 +194,7 @@ class Followup:
             match settled:
                 case Live() | Gone():
                     await self._gate.record(publication, settled)
+                    await self._gate.compare(publication, connector, call, loaded, prepared, settled)
                 case Absent():
                     await self._quietly(RecordOutcome(publication=publication.id, outcome="absent", data={"how": settled.how}))
                 case Undecided():
@@ -206,13 +209,18 @@ class Followup:
     def _load(self, publication: Publication) -> Template:
         return Template.parse(self._runner.blobs.get(publication.template))
 
-    @staticmethod
-    def _prepared(publication: Publication) -> Prepared:
-        return Prepared(handles=dict(publication.handles), filled=Digest(publication.filled), snapshot=Digest(publication.snapshot))
-
     async def _sweep(self) -> None:
-        """End the windows of submissions in review."""
+        """End the windows of submissions in review; set the log's reserve aside again where there is room."""
+        await asyncio.to_thread(self._runner.reserve.keep)
         now = self._runner.now()
         due = [identifier for identifier in self._runner.state.in_review if self._runner.state.submissions[identifier].window_to <= now]
         for identifier in due:
             await self._quietly(Expire(submission=identifier))
+
+
+def next_poll(schedule: Sequence[float], last: float) -> float:
+    """Return when to ask next, in seconds since the task was accepted, having asked last at `last`; the last interval repeats."""
+    for point in schedule:
+        if point > last:
+            return point
+    return (last // schedule[-1] + 1) * schedule[-1]

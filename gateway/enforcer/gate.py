@@ -1,11 +1,14 @@
 """The gate: the only way anything reaches a platform. Nine steps, in this order; the code repeats the numbers.
 
-1. Load token, template and content from the blob store and hash what was loaded. Nothing is rendered again, no digest is taken from a caller.
+1. Load token, template, content and pictures from the blob store and hash what was loaded. Nothing is rendered again, no digest is taken
+   from a caller.
 2. Verify the token: strict parse, payload type, signature, audience, epoch, window.
 3. Scope: content, template, channel, credential version, operation, previous state; exact equality.
 4. `Spend` is decided: route complete, by different people who held office, nothing frozen, filing in force, quota allows, token unspent.
-   INTENDED is durable. *Crash here: nothing is public; the intent goes on, or is abandoned when its window ends.*
-5. Lease this channel's credential. Prepare: uploads, a draft, each handle an entry; read back equal, else a person. PREPARED is durable.
+   INTENDED is durable. *Crash here: nothing is public; the intent goes on, or is abandoned when its window ends.* An intent that goes on is
+   looked up first: its draft is read back by the handles in the log, and one that is gone is a person's to judge.
+5. Lease this channel's credential. Before an edit, what it replaces must still stand as approved. Prepare: uploads, a draft, each handle an
+   entry; read back equal, else a person. PREPARED is durable.
 6. Re-read: equal to the snapshot. `Dispatch` is decided with every check of 4 that can change; DISPATCHED (not after +30 s) is durable, with
    the checkpoint copy, in the same turn: the only licence to send. *Crash from here to 8: UNKNOWN, never sent again.*
 7. The one call that makes it public: once, inside its 30 s, one commit a channel at a time.
@@ -19,25 +22,26 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from gateway.canonical import Digest
+from gateway.canonical import Digest, NotCanonical
 from gateway.connectors.base import (
     Call,
     Connector,
     Gone,
     Live,
-    LoadMedia,
+    Operation,
     Outcome,
     Pending,
     PlatformRefused,
     Prepared,
     ReadBackDiffers,
     Rejected,
+    Settled,
     Template,
     Unknown,
 )
@@ -46,22 +50,26 @@ from gateway.enforcer.blobs import BlobAltered, BlobMissing
 from gateway.enforcer.runner import Runner
 from gateway.enforcer.values import Values
 from gateway.machine.freezes import frozen_by
-from gateway.machine.state import Channel, Publication, PublicationState
+from gateway.machine.state import STOPPABLE, Channel, Publication, PublicationState
 from gateway.protocol import claims as token_claims
-from gateway.protocol import instants
 from gateway.protocol.claims import PAYLOAD_TYPE, Claims, ClaimsInvalid
 from gateway.protocol.commands import Abandon, Dispatch, RecordDrift, RecordHandle, RecordOutcome, RecordPrepared, Spend
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import SYSTEM
 from vault import dsse
-from vault.errors import VaultError
+from vault.errors import Sealed, SecretGone, VaultError
 from vault.seal import KeyName
 from vault.store import SealedStore
 
 log = structlog.get_logger("gate")
 
-WAITING = frozenset({"frozen", "quota_exhausted", "hold_running", "vault_sealed", "clock_behind", "channel_unfiled"})
+WAITING = frozenset({
+    "frozen", "quota_exhausted", "hold_running", "vault_sealed", "clock_behind", "channel_unfiled", "log_unavailable",
+})
 """Refusals that may pass by themselves: the publication stays where it is and is tried again."""
+
+CLEARED = frozenset({PublicationState.STOPPED, PublicationState.ABANDONED})
+"""Ends after which nothing made for the send may stay on the platform."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +78,6 @@ class Loaded:
 
     claims: Claims
     template: Template
-    previous_url: str
 
 
 class Gate:
@@ -87,6 +94,8 @@ class Gate:
         self._bases = bases
         self._transport = transport
         self._channel_turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._told: dict[str, tuple[str, str]] = {}
+        self._made: dict[str, dict[str, str]] = {}
 
     async def send(self, identifier: str) -> None:
         """Take one publication as far as it will go; every end is in the log. Never raises `Denied`."""
@@ -98,6 +107,7 @@ class Gate:
                 await self._denied(publication, denied)
 
     async def _send(self, publication: Publication) -> None:
+        self._check_open(publication)
         loaded = self.load_and_verify(publication)
         if publication.state is PublicationState.HELD:
             claims = loaded.claims
@@ -108,16 +118,31 @@ class Gate:
             ))
         connector = self.connectors[loaded.template.platform]
         async with self.call(publication, purpose=f"send {publication.jti}") as call:  # 5
+            if not await self._previous_stands(publication, loaded, connector, call):
+                return
             prepared = await self._prepare(publication, loaded, connector, call)
             if prepared is None:
                 return
             if not await self._unaltered(publication, loaded, connector, call, prepared):  # 6
                 return
+            self._check_clock()
             done = await self.runner.system(Dispatch(publication=publication.id, credential_version=call.credential_version))
             not_after = done.entries[-1].data["not_after"]
             outcome = await self._commit(call, connector, loaded, prepared, not_after)  # 7
             await self.record(publication, outcome)  # 8
             await self.compare(publication, connector, call, loaded.template, prepared, outcome)
+
+    def _check_open(self, publication: Publication) -> None:
+        """Nothing that was spent, stopped or ended is even loaded; while the clock is behind the log nothing is sent."""
+        if publication.state is PublicationState.STOPPED:
+            raise Denied("stopped")
+        if publication.state not in STOPPABLE:
+            raise Denied("token_spent" if publication.jti in self.runner.state.spent else "wrong_state", detail=publication.state.value)
+        self._check_clock()
+
+    def _check_clock(self) -> None:
+        if self.runner.clock.behind:
+            raise Denied("clock_behind")
 
     # ---- steps 1 to 3
 
@@ -125,15 +150,17 @@ class Gate:
         """Do steps 1, 2 and 3 for a publication.
 
         Raises:
-            Denied: `token_invalid`, `token_expired` or `scope_mismatch`.
+            Denied: `token_invalid`, `token_expired`, `hold_running`, `credential_missing`, `credential_changed` or `scope_mismatch`.
         """
         blobs, state = self.runner.blobs, self.runner.state
         try:  # 1
             text = blobs.get(publication.token)
-            template_bytes = blobs.get(publication.template)
+            template = Template.parse(blobs.get(publication.template))
             if publication.content is not None:
                 blobs.get(publication.content)
-        except (BlobMissing, BlobAltered) as error:
+            for item in template.media:
+                blobs.get(item.digest)
+        except (BlobMissing, BlobAltered, NotCanonical) as error:
             raise Denied("scope_mismatch", detail=type(error).__name__) from error
         claims = verify_token(text, self.runner.vault.public_key(KeyName.APPROVAL))  # 2
         if (claims.deployment, claims.kind, claims.epoch) != (state.deployment, state.kind, state.epoch):
@@ -143,10 +170,8 @@ class Gate:
             raise Denied("token_expired")
         if now < claims.nbf:
             raise Denied("hold_running")
-        template = Template.parse(template_bytes)
-        channel = state.channels[publication.channel]
-        self._check_scope(claims, publication, template, channel)  # 3
-        return Loaded(claims=claims, template=template, previous_url=template.previous.url if template.previous else "")
+        self._check_scope(claims, publication, template, state.channels[publication.channel])  # 3
+        return Loaded(claims=claims, template=template)
 
     def _check_scope(self, claims: Claims, publication: Publication, template: Template, channel: Channel) -> None:
         """Token, recorded publication, loaded template and channel all say the same; nothing is compared loosely."""
@@ -163,6 +188,10 @@ class Gate:
         )
         if not same:
             raise Denied("scope_mismatch", detail=publication.id)
+        if channel.credential is None:
+            raise Denied("credential_missing", detail=channel.id, ask=channel.custodians)
+        if channel.credential.version != claims.credential:
+            raise Denied("credential_changed", detail=channel.id)
 
     # ---- step 5
 
@@ -171,7 +200,7 @@ class Gate:
         """Lease the channel's credential for one use and give the call that carries it.
 
         Raises:
-            Denied: the vault is sealed, or the stored row is not the one the log names.
+            Denied: `vault_sealed`; `credential_missing`; `scope_mismatch` where the stored row is not the one the log names.
         """
         channel = self.runner.state.channels[publication.channel]
         async with self.channel_call(channel, purpose=purpose, rip=self._values.text(publication.rip) or "" if publication.rip else "") as call:
@@ -194,28 +223,57 @@ class Gate:
                     transport=self._transport, base_url=self.base_url(channel), account=channel.account, settings=channel.settings,
                     credential=json.loads(secret.expose()), credential_version=credential.version, now=self.runner.clock.moment, rip=rip,
                 )
-        except VaultError as error:
+        except (Sealed, SecretGone) as error:
             raise Denied("vault_sealed", detail=type(error).__name__) from error
+        except VaultError as error:
+            log.error("a stored credential is not the one the log names", action="credential_altered", channel=channel.id, reason=error.reason)
+            raise Denied("scope_mismatch", detail=f"credential {error.reason}") from error
 
     def base_url(self, channel: Channel) -> str:
         """Return where this channel's platform answers: a constant of the deployment, or the channel's own site."""
         return self._bases.get(channel.platform) or channel.settings.get("site", "")
 
-    def media(self) -> LoadMedia:
-        """Return the loader of pictures, which hashes what it loads."""
-        return self.runner.blobs.get
+    async def _previous_stands(self, publication: Publication, loaded: Loaded, connector: Connector, call: Call) -> bool:
+        """Ask before an edit whether what it replaces is still shown as it was approved; a difference is an entry and ends the edit."""
+        if loaded.template.operation is not Operation.EDIT or publication.previous is None:
+            return True
+        previous = self.runner.state.publications[publication.previous]
+        try:
+            template = Template.parse(self.runner.blobs.get(previous.template))
+            same = await connector.observe(call, template, Live(id=previous.remote_id, url=previous.url), prepared_of(previous))
+        except (BlobMissing, BlobAltered, NotCanonical) as error:
+            raise Denied("scope_mismatch", detail=type(error).__name__) from error
+        except PlatformRefused as refused:
+            await self._refused(publication, connector, call, refused)
+            return False
+        if not same:
+            if not previous.drift:
+                await self.runner.system(RecordDrift(publication=previous.id, observed=None))
+            raise Denied("previous_changed", detail=previous.id)
+        return True
+
+    async def _refused(self, publication: Publication, connector: Connector, call: Call, refused: PlatformRefused) -> None:
+        """Wait where the platform's refusal passes by itself, else give up.
+
+        Raises:
+            Denied: `hold_running`.
+        """
+        if refused.transient:
+            log.warning("will be tried again", action="platform_retry", publication=publication.id, code=refused.code)
+            raise Denied("hold_running", detail=refused.code) from refused
+        await self._give_up(publication, connector, call, f"platform:{refused.code}", refused)
 
     async def _prepare(self, publication: Publication, loaded: Loaded, connector: Connector, call: Call) -> Prepared | None:
+        made = self._made[publication.id] = dict(publication.handles)
+
         async def save(name: str, value: str) -> None:
+            made[name] = value  # remembered even where a stop keeps it out of the log, so that it can be cleared
             await self.runner.system(RecordHandle(publication=publication.id, name=name, value=value))
 
         try:
-            prepared = await connector.prepare(call, loaded.template, self.media(), dict(publication.handles), save)
+            prepared = await connector.prepare(call, loaded.template, self.runner.blobs.get, dict(publication.handles), save)
         except PlatformRefused as refused:
-            if refused.transient:
-                log.warning("preparation will be tried again", action="prepare_retry", publication=publication.id, code=refused.code)
-                raise Denied("hold_running", detail=refused.code) from refused
-            await self._give_up(publication, connector, call, f"platform:{refused.code}", refused)
+            await self._refused(publication, connector, call, refused)
             return None
         except ReadBackDiffers as differs:
             await self._give_up(publication, connector, call, f"readback:{differs.where}", None)
@@ -232,9 +290,7 @@ class Gate:
         try:
             snapshot = await connector.reread(call, loaded.template, prepared)
         except PlatformRefused as refused:
-            if refused.transient:
-                raise Denied("hold_running", detail=refused.code) from refused
-            await self._give_up(publication, connector, call, f"platform:{refused.code}", refused)
+            await self._refused(publication, connector, call, refused)
             return False
         if snapshot != prepared.snapshot:
             await self._give_up(publication, connector, call, "altered_on_platform", None)
@@ -256,13 +312,20 @@ class Gate:
     # ---- step 8
 
     async def record(self, publication: Publication, outcome: Outcome) -> None:
-        """Log an outcome of step 7 or of following up."""
+        """Log an outcome of step 7 or of following up; one that cannot be logged as it came is unknown."""
         name, data = outcome_data(outcome)
-        await self.runner.system(RecordOutcome(publication=publication.id, outcome=name, data=data))  # type: ignore[arg-type] # one of the six names
+        try:
+            await self.runner.system(RecordOutcome(publication=publication.id, outcome=name, data=data))  # type: ignore[arg-type] # one of the six names
+        except Denied as denied:
+            if denied.code != "invalid":
+                raise
+            log.error("outcome cannot be logged", action="outcome_invalid", publication=publication.id, outcome=name)
+            await self.runner.system(RecordOutcome(publication=publication.id, outcome="unknown", data={"cause": f"invalid:{name}"}))
+            return
         log.info("outcome", action="outcome", publication=publication.id, outcome=name)
 
     async def compare(
-        self, publication: Publication, connector: Connector, call: Call, template: Template, prepared: Prepared, outcome: Outcome,
+        self, publication: Publication, connector: Connector, call: Call, template: Template, prepared: Prepared, outcome: Outcome | Settled,
     ) -> None:
         """Compare what is live with what was approved; a difference is an entry."""
         if not isinstance(outcome, Live) or not connector.prepares:
@@ -279,32 +342,41 @@ class Gate:
 
     async def _give_up(self, publication: Publication, connector: Connector, call: Call, cause: str, refused: PlatformRefused | None) -> None:
         """Abandon an intent that cannot go on, and clear what stands on the platform."""
-        handles = dict(publication.handles)
         words = {"zh": refused.zh, "en": refused.en} if refused else {}
         await self.runner.system(Abandon(publication=publication.id, cause=cause, words=words))
-        await connector.abandon(call, handles)
+        await connector.abandon(call, self._handles(publication))
 
     async def _denied(self, publication: Publication, denied: Denied) -> None:
-        """Log a refusal of the gate; what cannot pass by itself ends the publication, so that it may be released again."""
+        """Log a refusal of the gate once; what cannot pass by itself ends the publication, so that it may be released again."""
         log.warning("refused", action="gate_refused", publication=publication.id, code=denied.code, detail=denied.detail)
-        if denied.words.logged:
+        told = (denied.code, denied.detail)
+        if denied.words.logged and self._told.get(publication.id) != told:
+            self._told[publication.id] = told
             content = Digest(publication.content) if publication.content else None
             await self.runner.refused(
                 denied, actor=SYSTEM, source="gate", about=publication.id, channel=publication.channel, content=content,
             )
-        if denied.code in WAITING or denied.code in {"stopped", "wrong_state", "token_spent"} or self.runner.sealed:
-            return
-        if publication.state in {PublicationState.HELD, PublicationState.INTENDED, PublicationState.PREPARED}:
-            await self.runner.system(Abandon(publication=publication.id, cause=f"refused:{denied.code}"))
+        if denied.code == "stopped":
+            while publication.state in STOPPABLE:  # decided, and not durable yet
+                await self.runner.wait_change()
+            await self.clear(publication)
+        elif denied.code not in WAITING and publication.state in STOPPABLE and not self.runner.sealed:
+            with suppress(Denied):  # a stop may have come first
+                await self.runner.system(Abandon(publication=publication.id, cause=f"refused:{denied.code}"))
             await self.clear(publication)
 
+    def _handles(self, publication: Publication) -> dict[str, str]:
+        """Return every handle of a publication's preparation, the last one included that came too late for the log."""
+        return {**publication.handles, **self._made.pop(publication.id, {})}
+
     async def clear(self, publication: Publication) -> None:
-        """Delete what an abandoned preparation left on the platform; best effort."""
-        if not publication.handles:
+        """Delete what a preparation that came to nothing left on the platform; best effort."""
+        handles = self._handles(publication) if publication.state in CLEARED else {}
+        if not handles:
             return
         try:
             async with self.call(publication, purpose=f"clear {publication.jti}") as call:
-                await self.connectors[self.runner.state.channels[publication.channel].platform].abandon(call, dict(publication.handles))
+                await self.connectors[self.runner.state.channels[publication.channel].platform].abandon(call, handles)
         except (Denied, PlatformRefused) as error:
             log.warning("could not clear", action="clear_failed", publication=publication.id, error=str(error))
 
@@ -326,6 +398,11 @@ def verify_token(text: bytes, public_key: bytes) -> Claims:
         return token_claims.parse(payload)
     except (VaultError, ClaimsInvalid, UnicodeDecodeError) as error:
         raise Denied("token_invalid", detail=str(error)) from error
+
+
+def prepared_of(publication: Publication) -> Prepared:
+    """Return what the log knows of a publication's preparation."""
+    return Prepared(handles=dict(publication.handles), filled=Digest(publication.filled), snapshot=Digest(publication.snapshot))
 
 
 def outcome_data(outcome: Outcome) -> tuple[str, dict[str, Any]]:
@@ -350,7 +427,3 @@ def where(error: BaseException) -> str:
         trace = trace.tb_next
     return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace is not None else ""
 
-
-def age_seconds(publication: Publication, now: str) -> float:
-    """Return how long ago a publication was dispatched."""
-    return instants.seconds_between(publication.dispatched_at, instants.Instant(now))

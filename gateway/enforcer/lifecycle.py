@@ -1,29 +1,29 @@
 """Unsealing, sealing, rotating and slots: what the admin socket and the start do to the vault, each step in the log.
 
 Order everywhere: the row is durable, then the entry that binds it, then the vault uses it. A crash in between leaves a row that
-the log does not know, which is ignored and cleared at the next start.
+the log does not know, which is ignored, and cleared at the next unsealing; a rotation that a crash cut short is finished then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
 from gateway import __version__
-from gateway.clock import Clock
 from gateway.enforcer.founding import signer_of
 from gateway.enforcer.parts import Parts
+from gateway.enforcer.startup import RowsRefused
 from gateway.machine.state import State
 from gateway.protocol.commands import OpenIncarnation, RecordVault, StartEnforcer, StoredRow
 from gateway.protocol.denials import Denied
-from vault.errors import Tampered, VaultError
+from vault.errors import AlreadyUnsealed, TooMany
 from vault.keyring import terms_in_use
-from vault.rows import RESERVED, SLOT_PREFIX, SealedRow
+from vault.rows import SLOT_PREFIX, SealedRow
 from vault.slots import SlotRecord, SlotSecret, without_slot
 from vault.throttle import Throttle, ThrottleState
 
@@ -31,6 +31,7 @@ log = structlog.get_logger("lifecycle")
 
 RESTORED_MARK: Final = "restored.json"
 REWRAP_BATCH: Final = 64
+_T = TypeVar("_T")
 
 
 def bound_rows(state: State) -> dict[tuple[str, int], str]:
@@ -41,9 +42,15 @@ def bound_rows(state: State) -> dict[tuple[str, int], str]:
             expected[channel.credential.secret, channel.credential.version] = channel.credential.sha256
     for person in state.people.values():
         for factor in person.factors.values():
-            if factor.kind == "totp":
+            if factor.kind != "passkey":  # its public key stands in the log itself
                 expected[factor.id, factor.version] = factor.sha256
     return expected
+
+
+def proposed_rows(state: State) -> set[tuple[str, int]]:
+    """Return the sealed rows that open proposals will bind once a second person confirms."""
+    changes = (change["data"] for proposal in state.proposals.values() for change in proposal.changes)
+    return {(data["secret"], data["version"]) for data in changes if "secret" in data and "version" in data}
 
 
 class Lifecycle:
@@ -71,15 +78,21 @@ class Lifecycle:
         """
         async with self._turn:
             parts = self._parts
+            if not parts.vault.sealed:
+                raise AlreadyUnsealed
             try:
-                self._tries = self._throttle.attempt(self._tries, Clock().moment())
-            except VaultError as error:
-                raise Denied("throttled", detail=str(error)) from error
+                self._tries = self._throttle.attempt(self._tries, parts.runner.clock.moment())
+            except TooMany as error:
+                raise Denied("throttled", detail=f"{error.retry_after} s") from error
             expected = bound_rows(parts.runner.state)
             rows = [row for row in parts.sealed.rows() if row.key in expected]
             slot = await asyncio.to_thread(parts.vault.unseal, secret, rows=rows, expected=expected)
             self._tries = ThrottleState()
-            await self._open_log(slot)
+            try:
+                await self._open_log(slot)
+            except BaseException:
+                parts.vault.seal()
+                raise
             parts.sealed_since = parts.sealed_by = ""
             self._timers = asyncio.get_running_loop().create_task(parts.followup.run(), name="followup")
             for tell in parts.opened:
@@ -88,34 +101,50 @@ class Lifecycle:
 
     async def _open_log(self, slot: str) -> None:
         parts = self._parts
-        mark = parts.settings.enforcer_data / RESTORED_MARK
+        mark = restored_mark(parts.settings.enforcer_data)
         signer = signer_of(parts.vault, parts.settings.deployment)
-        if mark.exists():
-            restored: dict[str, Any] = json.loads(mark.read_text())
-            epoch = secrets.token_hex(8)
-            parts.runner.unsealed(signer, epoch=epoch)
+        restored: dict[str, Any] | None = json.loads(mark.read_text(encoding="utf-8")) if mark.exists() else None
+        if restored is not None and restored["epoch"] != parts.runner.state.epoch:
+            parts.runner.unsealed(signer, epoch=restored["epoch"])
             await parts.runner.system(OpenIncarnation(
-                epoch=epoch, origin=restored["origin"], size=restored["size"], root=restored["root"],
+                epoch=restored["epoch"], origin=restored["origin"], size=restored["size"], root=restored["root"],
             ))
-            mark.unlink()
         else:
             parts.runner.unsealed(signer)
-        await self._finish_rewrap()
+        mark.unlink(missing_ok=True)
+        self._clear_rows()
         await parts.runner.system(RecordVault(action="unsealed", about=slot))
         if not self._greeted:
             self._greeted = True
             await parts.runner.system(StartEnforcer(version=__version__, isolated=self._isolated))
+        if len(parts.vault.terms) > 1:
+            await self._finish_rotation()
+
+    def _clear_rows(self) -> None:
+        """Delete rows that nothing binds and no open proposal will bind: what a crash left, and what was replaced."""
+        parts = self._parts
+        kept = bound_rows(parts.runner.state).keys() | proposed_rows(parts.runner.state)
+        for row in parts.sealed.rows():
+            if row.key not in kept:
+                log.info("cleared", action="row_cleared", row=f"{row.secret_id}@{row.version}")
+                parts.sealed.delete(row.secret_id, row.version)
 
     async def seal(self, by: str) -> None:
-        """Let calls in flight end, log it, close the writer and forget the keys; sealing a sealed enforcer does nothing."""
+        """Let calls in flight end, log it, close the writer and forget the keys; sealing a sealed enforcer does nothing.
+
+        Raises:
+            LogUnavailable: the log broke on the way; the keys are forgotten all the same.
+        """
         async with self._turn:
             await self._stop_timers()
-            if not self._parts.runner.sealed:
-                if self._parts.runner.broken is None:
-                    await self._parts.runner.system(RecordVault(action="sealed", about=by))
-                await self._parts.runner.close()
-            self._parts.vault.seal()
-            self._mark_sealed(by)
+            try:
+                if not self._parts.runner.sealed:
+                    if self._parts.runner.broken is None:
+                        await self._parts.runner.system(RecordVault(action="sealed", about=by))
+                    await self._parts.runner.close()
+            finally:
+                self._parts.vault.seal()
+                self._mark_sealed(by)
 
     async def _stop_timers(self) -> None:
         timers, self._timers = self._timers, None
@@ -123,6 +152,11 @@ class Lifecycle:
             await self._parts.followup.stop()
             timers.cancel()
             await asyncio.gather(timers, return_exceptions=True)
+
+    async def undisturbed(self, work: Callable[[], _T]) -> _T:
+        """Return `work()`, done in a thread while nothing is rotated, sealed or cleared: what a backup needs."""
+        async with self._turn:
+            return await asyncio.to_thread(work)
 
     # ---- rotation and slots
 
@@ -139,12 +173,15 @@ class Lifecycle:
             await parts.runner.system(RecordVault(action="rotated", about=f"keyring {row.version}", stored=(_stored(row),)))
             parts.vault.adopt(row, expected_sha256=row.sha256)
             parts.sealed.delete(row.secret_id, row.version - 1)
-            moved = 0
-            while batch := self._rewrap_batch():
-                moved += len(batch)
-                await self._move(batch)
-            await self._retire_terms()
-            return moved
+            return await self._finish_rotation()
+
+    async def _finish_rotation(self) -> int:
+        moved = 0
+        while batch := self._rewrap_batch():
+            moved += len(batch)
+            await self._move(batch)
+        await self._retire_terms()
+        return moved
 
     async def _retire_terms(self) -> None:
         """Retire every term that wraps nothing any more."""
@@ -171,10 +208,6 @@ class Lifecycle:
         await parts.runner.system(RecordVault(action="rotated", about="rewrap", stored=tuple(_stored(new) for _, new in batch)))
         parts.sealed.take_aside(bound_rows(parts.runner.state))
 
-    async def _finish_rewrap(self) -> None:
-        """After a crash in `_move`: what the log binds takes its place, the rest is dropped."""
-        self._parts.sealed.take_aside(bound_rows(self._parts.runner.state))
-
     async def add_slot(self, secret: SlotSecret) -> str:
         """Add a slot; it opens the vault from now on."""
         async with self._turn:
@@ -199,7 +232,9 @@ class Lifecycle:
                     self._parts.sealed.delete(row.secret_id, row.version)
 
     def _slot_rows(self) -> list[SealedRow]:
-        return [row for row in self._parts.sealed.rows() if row.secret_id.startswith(SLOT_PREFIX)]
+        """Return the slots that the log knows; a row that somebody added opens nothing and counts for nothing."""
+        bound = bound_rows(self._parts.runner.state)
+        return [row for row in self._parts.sealed.rows() if row.secret_id.startswith(SLOT_PREFIX) and row.key in bound]
 
     def vault_status(self) -> dict[str, Any]:
         """Return what `qianfa vault status` prints: sealed or not, terms, slots, open leases; no secret."""
@@ -221,19 +256,24 @@ def check_rows(state: State, rows: list[SealedRow]) -> None:
     """Raise where a row that the log names is missing or altered; before anything is served.
 
     Raises:
-        Tampered: `row_missing` or `row_altered`.
+        RowsRefused: which row, and how.
     """
     stored = {row.key: row.sha256 for row in rows}
-    for key, sha256 in bound_rows(state).items():
-        if key not in stored:
-            raise Tampered("row_missing")
-        if stored[key] != sha256:
-            raise Tampered("row_altered")
+    for (identifier, version), sha256 in bound_rows(state).items():
+        found = stored.get((identifier, version))
+        if found is None:
+            raise RowsRefused(
+                f"密文库缺一行：{identifier} 第 {version} 版，存证里有它。请从备份恢复（qianfa restore）",
+                f"a sealed row is missing: {identifier} version {version} stands in the log; restore a backup (`qianfa restore`)",
+            )
+        if found != sha256:
+            raise RowsRefused(
+                f"密文库有一行被换过：{identifier} 第 {version} 版与存证登记的不一致。请从备份恢复（qianfa restore）",
+                f"a sealed row was replaced: {identifier} version {version} is not the one in the log; restore a backup (`qianfa restore`)",
+            )
 
 
 def restored_mark(folder: Path) -> Path:
     """Return where a restore leaves word for the next unsealing."""
     return folder / RESTORED_MARK
 
-
-__all__ = ["RESERVED", "Lifecycle", "bound_rows", "check_rows", "restored_mark"]

@@ -6,6 +6,7 @@
 4. A failed append is unknown, not "not done": the runner is broken from then on, `on_broken` is called, the process leaves.
 5. Denials that matter become an entry; the same person's same denial within a minute is counted instead, like every other try.
 6. Sealed means that nothing is appended: there is no key to sign a checkpoint with.
+7. On a nearly full disk only what stops or takes down is let through (`reserve.py`).
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ from gateway.canonical import Digest, NotCanonical
 from gateway.clock import Clock
 from gateway.enforcer.blobs import BlobStore
 from gateway.enforcer.ids import DecisionIds
+from gateway.enforcer.reserve import Reserve
 from gateway.log.checkpoint import KeyChain, Signer
 from gateway.log.copies import CheckpointCopies
 from gateway.log.errors import LogUnavailable
 from gateway.log.merkle import Tree
 from gateway.log.store import LogStore
-from gateway.log.writer import Commit, GroupCommitLog, LogWriter
+from gateway.log.writer import Commit, GroupCommitLog, LogWriter, check_bodies
 from gateway.machine.state import State
 from gateway.protocol import instants
 from gateway.protocol.commands import Dispatch, Grade, Refuse, Request
 from gateway.protocol.denials import Denied
-from gateway.protocol.entries import SYSTEM, Entry
+from gateway.protocol.entries import SYSTEM, CommandRef, Entry
 from gateway.protocol.instants import Instant
 from vault.seal import Vault
 
@@ -94,6 +96,7 @@ class Runner:
         self._waiters: set[asyncio.Future[None]] = set()
         self._recent: dict[tuple[str, str, str], Instant] = {}
         self.listeners: list[Callable[[Sequence[Entry]], None]] = []
+        self.reserve = Reserve(parts.store)
 
     @property
     def sealed(self) -> bool:
@@ -144,16 +147,32 @@ class Runner:
         try:
             return await self._submit(request, blobs or {}, rotate_to)
         except machine.Repeated as repeated:
-            await self.wait_durable(repeated.seq)
-            return Done(repeated.seq, repeated.object, ())
+            return await self._again(repeated)
         except Denied as denied:
             self.counts[denied.code] += 1
             if denied.words.logged and request.grade is not Grade.SYSTEM:
                 await self.refused(denied, actor=request.actor, source=source, about=about or type(request.command).__name__)
             raise
 
+    async def repeated(self, ref: CommandRef, actor: str, grade: Grade) -> Done | None:
+        """Return the answer that this command id was given before, or None where it is new.
+
+        Raises:
+            Denied: the same id came with another body, or from somebody else.
+        """
+        try:
+            machine.check_repeated(self.tip, ref, actor, grade, self.clock.now())
+        except machine.Repeated as repeated:
+            return await self._again(repeated)
+        return None
+
+    async def _again(self, repeated: machine.Repeated) -> Done:
+        await self.wait_durable(repeated.seq)
+        return Done(repeated.seq, repeated.object, ())
+
     async def _submit(self, request: Request, blobs: Mapping[Digest, bytes], rotate_to: Signer | None) -> Done:
         log, writer = self._need_log()
+        self.reserve.admit(self.tip, request.command)
         at = self.clock.now()
         ids = DecisionIds(self.vault)
         drafts = machine.decide(self.tip, request, at, ids)
@@ -194,10 +213,10 @@ class Runner:
     async def refused(
         self, denied: Denied, *, actor: str, source: str, about: str, channel: str | None = None, content: Digest | None = None,
     ) -> Done | None:
-        """Log a refused attempt, once a minute for the same person, code and matter; None where it was only counted or sealed."""
+        """Log a refused attempt, once a minute for the same person, code and matter; None where it was only counted or cannot be logged."""
         key, now = (actor, denied.code, about), self.clock.now()
         last = self._recent.get(key)
-        if self.sealed or (last is not None and instants.seconds_between(last, now) < REPEAT_SECONDS):
+        if self.sealed or self.broken is not None or self.reserve.low or (last is not None and instants.seconds_between(last, now) < REPEAT_SECONDS):
             return None
         if len(self._recent) > 10_000:
             self._recent.clear()
@@ -215,16 +234,26 @@ class Runner:
         """Wait until entry `seq` is durable.
 
         Raises:
-            TimeoutError: it did not become durable in time.
+            LogUnavailable: it did not become durable in time, or the log broke meanwhile.
         """
-        async with asyncio.timeout(timeout):
-            while self.state.size <= seq:
-                await self.wait_change()
+        try:
+            async with asyncio.timeout(timeout):
+                while self.state.size <= seq:
+                    await self.wait_change()
+        except TimeoutError as error:
+            raise LogUnavailable("log_hung", f"entry {seq} is not durable") from error
 
     async def wait_change(self) -> None:
-        """Wait for the next durable entry."""
+        """Wait for the next durable entry.
+
+        Raises:
+            LogUnavailable: the log broke.
+        """
+        if self.broken is not None:
+            raise LogUnavailable(self.broken.code, str(self.broken))
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
+        self._waiters.add(waiter)
 
         def wake(_entries: Sequence[Entry]) -> None:
             if not waiter.done():
@@ -234,6 +263,7 @@ class Runner:
         try:
             await waiter
         finally:
+            self._waiters.discard(waiter)
             self.listeners.remove(wake)
 
 
@@ -242,6 +272,8 @@ def _bodies(entries: Sequence[Entry], *, strict: bool) -> list[bytes]:
         if strict:  # what people typed; what the enforcer built by itself is canonical by construction
             for entry in entries:
                 canonical.check(entry.data)
-        return [entry.to_bytes() for entry in entries]
-    except NotCanonical as error:
+        bodies = [entry.to_bytes() for entry in entries]
+        check_bodies(bodies)
+    except (NotCanonical, ValueError) as error:
         raise Denied("invalid", detail="not loggable") from error
+    return bodies

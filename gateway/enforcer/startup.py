@@ -1,12 +1,19 @@
-"""Start: re-hash every entry, compare with the copies outside the database, replay; only then is anything served or written."""
+"""Start: re-hash every entry, compare with the copies outside the database, replay; only then is anything served or written.
+
+What keeps the enforcer down is a `StartRefused`: what is wrong and where, in both languages, and what to do.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import machine
+from gateway.enforcer.reserve import LOW, free_bytes
 from gateway.enforcer.runner import LogParts
 from gateway.log import audit
 from gateway.log.audit import Altered, AuditReport, Forked, Shorter
@@ -20,12 +27,24 @@ from gateway.protocol import entries
 Progress = Callable[[int, int], None]
 
 
-class LogRefused(Exception):
-    """The log is shorter than, forked from, or altered against what was signed: the enforcer stays sealed. Both languages, what and where."""
+class StartRefused(Exception):
+    """The enforcer stays down. `zh` and `en` say what is wrong, where, and what to do."""
 
-    def __init__(self, zh: str, en: str, report: AuditReport) -> None:
+    def __init__(self, zh: str, en: str) -> None:
         super().__init__(en)
-        self.zh, self.en, self.report = zh, en, report
+        self.zh, self.en = zh, en
+
+
+class LogRefused(StartRefused):
+    """The log is shorter than, forked from, or altered against what was signed."""
+
+
+class RowsRefused(StartRefused):
+    """A stored secret is missing or is not the one that the log names."""
+
+
+class InUse(StartRefused):
+    """Another enforcer runs on this data."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,25 +57,75 @@ class Started:
     report: AuditReport
 
 
+def hold(folder: Path) -> int:
+    """Take the data folder for this process and return the lock's descriptor, which the caller closes; the system frees it at any end.
+
+    Raises:
+        InUse: another process holds it.
+    """
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise InUse(f"数据目录正被另一个签发服务使用：{folder}。先停下它，再启动。",
+                    f"another enforcer runs on {folder}: stop it first") from error
+    return handle
+
+
 def start(path: Path, copies_path: Path, vkey: str, *, progress: Progress | None = None) -> Started:
     """Verify and replay the log at `path` against the copy at `copies_path`, with the first log key `vkey`.
 
     Raises:
-        LogRefused: it is not the log that was signed.
+        LogRefused: it is not the log that was signed, or the copy outside is gone.
         LogUnavailable: store or copy cannot be read, or their place is not durable.
     """
-    store = LogStore.open(path)
-    copies = CheckpointCopies.open(copies_path)
-    report = audit.verify_log(store, parse_vkey(vkey), copies=[copies_path], progress=progress, all_signatures=False)
-    check(report)
-    tip, state = State(), State()
-    for body in audit.replay(store, report.tree):
-        entry = entries.load(body)
-        machine.apply(tip, entry)
-        machine.apply(state, entry)
-    catch_up(store, copies)
-    parts = LogParts(store=store, copies=copies, tree=report.tree, chain=report.chain, fence=store.take_fence())
+    if not path.exists():
+        raise LogRefused(f"存证库不见了：{path}。请用 qianfa restore 恢复备份", f"the log is gone: {path}; restore a backup with `qianfa restore`")
+    with ExitStack() as opened:
+        if free_bytes(path.parent) < LOW:
+            path.with_name(path.name + ".reserve").unlink(missing_ok=True)  # what follows needs a little room
+        store = LogStore.open(path)
+        opened.callback(store.close)
+        check_copy(store.size(), copies_path)
+        copies = CheckpointCopies.open(copies_path)
+        opened.callback(copies.close)
+        report = audit.verify_log(store, parse_vkey(vkey), copies=[copies_path], progress=progress, all_signatures=False)
+        check(report)
+        tip, state = State(), State()
+        for body in audit.replay(store, report.tree):
+            _apply(body, tip, state)
+        catch_up(store, copies)
+        parts = LogParts(store=store, copies=copies, tree=report.tree, chain=report.chain, fence=store.take_fence())
+        opened.pop_all()
     return Started(tip=tip, state=state, parts=parts, report=report)
+
+
+def _apply(body: bytes, *states: State) -> None:
+    try:
+        entry = entries.load(body)
+        for state in states:
+            machine.apply(state, entry)
+    except (KeyError, ValueError) as error:
+        seq = states[0].size
+        raise LogRefused(
+            f"第 {seq} 条存证是更新的版本写的，这个版本读不懂：请装回较新的版本",
+            f"entry {seq} was written by a later version and cannot be read: install that version again",
+        ) from error
+
+
+def check_copy(size: int, copies: Path) -> None:
+    """Raise where the log has entries and the copy outside is missing or empty: nothing else would show that the log was cut.
+
+    Raises:
+        LogRefused: as said.
+    """
+    if size and (not copies.exists() or not copies.stat().st_size):
+        raise LogRefused(
+            f"外部副本不见了：{copies}（存证有 {size} 条）。请挂载它所在的盘；确实丢失时，先 qianfa backup，再 qianfa restore 该备份，开启新纪元",
+            f"the checkpoint copy is gone: {copies} (the log has {size} entries). Mount its disk; if it is lost for good, `qianfa backup` and "
+            "`qianfa restore` that backup, which begins a new incarnation",
+        )
 
 
 def check(report: AuditReport) -> None:
@@ -65,16 +134,16 @@ def check(report: AuditReport) -> None:
         case Shorter(store, copy):
             raise LogRefused(
                 f"存证被截短：数据库到第 {store} 条为止，外部副本已签到第 {copy} 条",
-                f"the log was cut: the database ends at {store} entries, the copy outside knows of {copy}", report,
+                f"the log was cut: the database ends at {store} entries, the copy outside knows of {copy}",
             )
         case Forked(size, _, _):
             raise LogRefused(
-                f"存证分叉：第 {size} 条处有两个不同的已签检查点", f"the log is forked: two signed checkpoints differ at size {size}", report,
+                f"存证分叉：第 {size} 条处有两个不同的已签检查点", f"the log is forked: two signed checkpoints differ at size {size}",
             )
         case Altered(code, first, last):
             where = f"{first}" if first == last else f"{first}–{last}"
             raise LogRefused(
-                f"存证被改动：第 {where} 条与已签内容不符（{code}）", f"the log was altered: entry {where} is not what was signed ({code})", report,
+                f"存证被改动：第 {where} 条与已签内容不符（{code}）", f"the log was altered: entry {where} is not what was signed ({code})",
             )
         case _:
             return

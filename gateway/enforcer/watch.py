@@ -11,9 +11,8 @@ from typing import Final
 
 import structlog
 
-from gateway.canonical import Digest
-from gateway.connectors.base import Live, PlatformRefused, Prepared, Template
-from gateway.enforcer.gate import Gate
+from gateway.connectors.base import Live, PlatformRefused, Template
+from gateway.enforcer.gate import Gate, prepared_of
 from gateway.machine.state import Publication, PublicationState
 from gateway.protocol import instants
 from gateway.protocol.commands import RecordDrift
@@ -83,10 +82,9 @@ class Watch:
             return
         template = Template.parse(self._runner.blobs.get(publication.template))
         connector = self._gate.connectors[template.platform]
-        prepared = Prepared(handles=dict(publication.handles), filled=Digest(publication.filled), snapshot=Digest(publication.snapshot))
         try:
             async with self._gate.call(publication, purpose=f"watch {publication.jti}") as call:
-                same = await connector.observe(call, template, Live(id=publication.remote_id, url=publication.url), prepared)
+                same = await connector.observe(call, template, Live(id=publication.remote_id, url=publication.url), prepared_of(publication))
             if not same:
                 await self._runner.system(RecordDrift(publication=identifier, observed=None))
         except (PlatformRefused, Denied) as error:

@@ -108,8 +108,11 @@ class House:
     async def enrol(self, person: str, code: str) -> None:
         """Redeem a code and add a passkey."""
         who = self.people.get(person, person)
+        with SecretBytes(b"a password's hash") as hashed:
+            row = self.parts.vault.put(secret_id=f"pw-{who}", version=1, secret=hashed)
+        self.parts.sealed.insert(row)
         await self.runner.system(c.Enrol(person=who, code=code_digest(code), password=c.Factor(
-            factor=f"pw-{who}", kind="password", version=1, sha256=canonical.sha256(who.encode()))))
+            factor=row.secret_id, kind="password", version=1, sha256=Digest(row.sha256))))
         await self.do(c.AddFactor(factor=c.Factor(factor=f"pk-{who}", kind="passkey", version=1, sha256=canonical.sha256(b"k" + who.encode()),
                                                   public={"credential_id": "x", "public_key": "y", "sign_count": "0"}), proof=None), person)
 

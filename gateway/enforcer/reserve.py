@@ -1,0 +1,104 @@
+"""The reserve: disk space beside the log that is given up so that a stop or a withdrawal can be logged on a full disk.
+
+1. Room is measured (statvfs) before anything is appended. Below `LOW` only what stops, takes down, or records what has happened already
+   is let through; everything else is refused in plain words, and nothing is lost.
+2. The first command let through then gives the reserve up. From there on ordinary commands wait until the disk has room for both.
+3. `keep` sets the reserve aside again as soon as there is room.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.log.errors import LogUnavailable
+from gateway.log.store import RESERVE, LogStore
+from gateway.machine.state import State
+from gateway.protocol.commands import (
+    Abandon,
+    Dispatch,
+    EmergencyWithdraw,
+    Freeze,
+    Miss,
+    OpenIncarnation,
+    RecordDrift,
+    RecordHandle,
+    RecordOutcome,
+    RecordPrepared,
+    RecordVault,
+    Return,
+    Spend,
+    StartEnforcer,
+    Stop,
+)
+from gateway.protocol.denials import Denied
+
+LOW: Final = 16 << 20
+"""Bytes that must be free beside the reserve for an ordinary command."""
+
+_ALWAYS: Final = frozenset({
+    Stop, Freeze, Return, EmergencyWithdraw, Abandon, Miss, RecordOutcome, RecordDrift, RecordVault, StartEnforcer, OpenIncarnation,
+})
+_OF_A_WITHDRAWAL: Final = frozenset({Spend, RecordHandle, RecordPrepared, Dispatch})
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how many bytes an ordinary user can still write under `folder` (statvfs(3), f_bavail)."""
+    found = os.statvfs(folder)
+    return found.f_bavail * found.f_frsize
+
+
+class Reserve:
+    """The reserve of one log's disk."""
+
+    def __init__(self, store: LogStore, *, size: int = RESERVE, free: Callable[[Path], int] = free_bytes) -> None:
+        self._store, self._size, self._free = store, size, free
+        self._folder = store.path.parent
+        self.held = store.path.with_name(store.path.name + ".reserve").exists()
+
+    @property
+    def low(self) -> bool:
+        """Whether there is no room for ordinary commands."""
+        return self._free(self._folder) < LOW + (0 if self.held else self._size)
+
+    def admit(self, state: State, command: Any) -> None:
+        """Let `command` through, giving the reserve up where that takes it.
+
+        Raises:
+            Denied: `log_unavailable` — the disk is nearly full, and this neither stops nor withdraws anything.
+            LogUnavailable: the reserve could not be removed.
+        """
+        if not self.low:
+            return
+        if not _essential(state, command):
+            raise Denied("log_unavailable", detail=f"disk: {self._free(self._folder) >> 20} MB free")
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Remove the reserve, if it is there.
+
+        Raises:
+            LogUnavailable: it could not be removed.
+        """
+        if self.held:
+            self._store.release_reserve()
+            self.held = False
+
+    def keep(self) -> bool:
+        """Set the reserve aside again where there is ample room; return whether it is there."""
+        if not self.held and self._free(self._folder) >= self._size + 2 * LOW:
+            try:
+                self._store.reserve(self._size)
+            except LogUnavailable:
+                return False
+            self.held = True
+        return self.held
+
+
+def _essential(state: State, command: Any) -> bool:
+    if type(command) in _ALWAYS:
+        return True
+    publication = state.publications.get(command.publication) if type(command) in _OF_A_WITHDRAWAL else None
+    return publication is not None and publication.operation == "withdraw"
