@@ -1,4 +1,4 @@
-"""Write N realistic entries quickly: `python tests/bench/entries.py 1000000` replays them and prints time and memory.
+"""Write N realistic entries quickly: `python -m tests.bench.entries 1000000` replays them and prints time and memory.
 
 The entries repeat what one real story makes (submit, approve, release, the gate's six entries) over a staffed company: each repetition has ids,
 instants, digests and commands of its own. About one in ten is returned once, one in twenty is refused by the platform and released again.

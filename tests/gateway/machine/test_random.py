@@ -353,7 +353,7 @@ def step(walk: Gateway, dice: random.Random) -> None:
         walk.two_change(person, number, name)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_long_walks(seed: int) -> None:
     """Hundreds of steps of many stories at once keep every invariant; each walk gets through the gate many times."""
     walk, dice = Gateway(), random.Random(seed)
