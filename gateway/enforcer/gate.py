@@ -92,7 +92,7 @@ class Gate:
         self._values = values
         self.connectors = connectors
         self._bases = bases
-        self._transport = transport
+        self.transport = transport
         self._channel_turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._told: dict[str, tuple[str, str]] = {}
         self._made: dict[str, dict[str, str]] = {}
@@ -220,7 +220,7 @@ class Gate:
                 secret_id=credential.secret, version=credential.version, row=row.row, expected_sha256=credential.sha256, purpose=purpose,
             ) as secret:
                 yield Call(
-                    transport=self._transport, base_url=self.base_url(channel), account=channel.account, settings=channel.settings,
+                    transport=self.transport, base_url=self.base_url(channel), account=channel.account, settings=channel.settings,
                     credential=json.loads(secret.expose()), credential_version=credential.version, now=self.runner.clock.moment, rip=rip,
                 )
         except (Sealed, SecretGone) as error:
