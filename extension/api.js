@@ -5,6 +5,8 @@
  * `SessionGone` means that the device must be paired again.
  */
 
+import { language } from './settings.js';
+
 /** @typedef {import('./types').Session} Session */
 /** @typedef {import('./types').Problem} Problem */
 /** @typedef {import('./types').DeskDraft} DeskDraft */
@@ -35,7 +37,7 @@ export class Refusal extends Error {
  */
 export async function call(where, method, path, body = {}) {
   /** @type {Record<string, string>} */
-  const headers = { Accept: 'application/json', 'Accept-Language': language() };
+  const headers = { Accept: 'application/json', 'Accept-Language': await language() };
   if (where.token) headers['Authorization'] = `Bearer ${where.token}`;
   if (body.json !== undefined) headers['Content-Type'] = 'application/json';
   else if (body.bytes) headers['Content-Type'] = body.bytes.type;
@@ -66,8 +68,4 @@ export function judge(status, text) {
   if (status === 401) throw new SessionGone();
   if (REPEATABLE.has(status) || value === null) throw new Offline(`status ${status}`);
   throw new Refusal(/** @type {Problem} */ ({ code: 'refused', title: '', detail: '', ...value, status }));
-}
-
-function language() {
-  return chrome.i18n.getUILanguage().toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }

@@ -97,3 +97,10 @@ export async function address() {
 export async function keepAddress(value) {
   await chrome.storage.local.set({ address: value });
 }
+
+/** The language of pages and of the desk's answers: what was chosen, else the browser's. @returns {Promise<'zh' | 'en'>} */
+export async function language() {
+  const { language: chosen } = await chrome.storage.local.get('language');
+  if (chosen === 'zh' || chosen === 'en') return chosen;
+  return chrome.i18n.getUILanguage().toLowerCase().startsWith('zh') ? 'zh' : 'en';
+}

@@ -1,19 +1,32 @@
-/** Words on screen: Chrome's own catalogue (`_locales`), and how an error is told: what, basis, next step, whom to ask. */
+/** Words on screen: the catalogue in `_locales`, and how an error is told: what, basis, next step, whom to ask. */
+
+import { language } from './settings.js';
 
 /** @typedef {import('./types').Problem} Problem */
 
+/** @type {{lang: 'zh' | 'en', sentences: Record<string, {message: string}>}} */
+let spoken = { lang: 'zh', sentences: {} };
+
+/** Load the sentences of the chosen language; every page does so before it draws. */
+export async function speak() {
+  const lang = await language();
+  const response = await fetch(chrome.runtime.getURL(`_locales/${lang === 'zh' ? 'zh_CN' : 'en'}/messages.json`));
+  spoken = { lang, sentences: await response.json() };
+}
+
 /** The catalogue's sentence. A missing one shows its key, which a test keeps from happening. @param {string} key @param {...(string | number)} values */
 export function t(key, ...values) {
-  return chrome.i18n.getMessage(key, values.map(String)) || key;
+  return spoken.sentences[key]?.message.replace(/\$(\d)/g, (_, place) => String(values[place - 1] ?? '')) ?? key;
 }
 
 /** True where the interface speaks Chinese. */
 export function chinese() {
-  return chrome.i18n.getUILanguage().toLowerCase().startsWith('zh');
+  return spoken.lang === 'zh';
 }
 
-/** Fill every element with `data-t` (text), `data-t-placeholder`, `data-t-label` from the catalogue. @param {ParentNode} root */
-export function translate(root) {
+/** Load the words and fill every element with `data-t` (text), `data-t-placeholder`, `data-t-label`. @param {ParentNode} root */
+export async function translate(root) {
+  await speak();
   document.documentElement.lang = chinese() ? 'zh-CN' : 'en';
   for (const element of root.querySelectorAll('[data-t]')) element.textContent = t(element.getAttribute('data-t') ?? '');
   for (const element of root.querySelectorAll('[data-t-placeholder]')) element.setAttribute('placeholder', t(element.getAttribute('data-t-placeholder') ?? ''));

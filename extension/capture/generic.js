@@ -12,7 +12,7 @@ export const generic = {
   matches: (url) => ['http:', 'https:'].includes(url.protocol),
 
   /** Runs inside the page, alone: it must not name anything outside itself. @returns {RawCapture} */
-  read() {
+  read: () => {
     const meta = (/** @type {string} */ name) =>
       document.querySelector(`meta[property="${name}"], meta[name="${name}"]`)?.getAttribute('content')?.trim() ?? '';
     const picked = getSelection();

@@ -11,6 +11,7 @@
  */
 export function inventory(html, cover) {
   const parsed = new DOMParser().parseFromString(html, 'text/html');
+  for (const idle of parsed.querySelectorAll('script, style, template, noscript')) idle.remove();
   /** @type {Map<string, {url: string, from: string, alt: string}>} */
   const pictures = new Map();
   const place = (/** @type {string} */ spelt) => {

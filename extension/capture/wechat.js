@@ -15,7 +15,7 @@ export const wechat = {
   matches: (url) => url.hostname === 'mp.weixin.qq.com' && url.pathname.startsWith('/cgi-bin/appmsg'),
 
   /** Runs inside the page, alone: it must not name anything outside itself. @returns {RawCapture} */
-  read() {
+  read: () => {
     const text = (/** @type {string} */ list) => {
       for (const selector of list.split('|')) {
         const found = /** @type {HTMLInputElement | null} */ (document.querySelector(selector));

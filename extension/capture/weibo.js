@@ -12,7 +12,7 @@ export const weibo = {
   matches: (url) => ['weibo.com', 'www.weibo.com', 'card.weibo.com'].includes(url.hostname),
 
   /** Runs inside the page, alone: it must not name anything outside itself. @returns {RawCapture} */
-  read() {
+  read: () => {
     const value = (/** @type {string} */ selector) => {
       const found = /** @type {HTMLInputElement | null} */ (document.querySelector(selector));
       return (found?.value ?? found?.textContent ?? '').trim();

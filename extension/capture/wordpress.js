@@ -15,7 +15,7 @@ export const wordpress = {
   matches: (url) => /\/wp-admin\/post(-new)?\.php$/.test(url.pathname),
 
   /** Runs inside the page, alone: it must not name anything outside itself. @returns {RawCapture} */
-  read() {
+  read: () => {
     const value = (/** @type {string} */ selector) => /** @type {HTMLInputElement | null} */ (document.querySelector(selector))?.value.trim() ?? '';
     const picture = (/** @type {string} */ selector) => /** @type {HTMLImageElement | null} */ (document.querySelector(selector))?.src ?? '';
     const account = location.hostname;

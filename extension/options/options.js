@@ -6,8 +6,10 @@ import { pairingForm } from '../ui/pairing.js';
 import { translate, t } from '../words.js';
 
 async function draw() {
-  translate(document);
+  await translate(document);
   document.title = t('name');
+  const { language = '' } = await chrome.storage.local.get('language');
+  /** @type {HTMLSelectElement} */ (at('language')).value = String(language);
   const state = await ask('state');
   at('session').replaceChildren(state.session ? paired(state.session) : pairingForm(state, () => void draw()));
   at('drafts').replaceChildren(...state.drafts.map(draftRow));
@@ -48,6 +50,9 @@ async function drawHosts(desk) {
     : h('button', { type: 'button', class: 'link', onclick: () => void chrome.permissions.remove({ origins: [origin] }).then(draw) }, t('takeBack')))));
 }
 
+at('language').addEventListener('change', (event) => {
+  void chrome.storage.local.set({ language: /** @type {HTMLSelectElement} */ (event.target).value }).then(draw);
+});
 at('hostForm').addEventListener('submit', (event) => {
   event.preventDefault();
   const typed = /** @type {HTMLInputElement} */ (at('host')).value.trim().toLowerCase();

@@ -43,7 +43,7 @@ const field = (id) => at(id);
 // ---- showing
 
 async function start() {
-  translate(document);
+  await translate(document);
   document.title = t('name');
   listen();
   await drawWho();

@@ -9,7 +9,7 @@ import { translate, t } from '../words.js';
 /** @typedef {import('../types').Submission} Submission */
 
 async function start() {
-  translate(document);
+  await translate(document);
   const state = await ask('state');
   const [tab] = await chrome.tabs.query({ active: true, currentWindow: true });
   draw(state, tab);
