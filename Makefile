@@ -57,7 +57,7 @@ vectors: ## write the test vectors anew; git diff must stay empty
 	@for script in tests/vectors/generate_*.py; do $(PY) $$script; done
 
 pictures: ## make the README's pictures anew from the running demo
-	@$(PY) -m pytest -q tests/acceptance/test_pictures.py --pictures
+	@QIANFA_PICTURES=1 $(PY) -m pytest -q tests/acceptance/test_pictures.py
 
 clean: ## remove what can be made again
 	@rm -rf build demo-data .mypy_cache .ruff_cache .pytest_cache
