@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 import ssl
@@ -18,7 +19,7 @@ import aiohttp
 
 from gateway import calendar
 from gateway.config import Listen, Settings
-from gateway.launcher import Launcher, LaunchRefused, prepare_users, reachable
+from gateway.launcher import Launcher, LaunchRefused, prepare_users, reachable, run_face
 from gateway.log import audit, bundle
 from gateway.log.checkpoint import parse_vkey
 from gateway.log.errors import LogUnavailable
@@ -26,6 +27,10 @@ from gateway.log.errors import LogUnavailable
 
 class CommandFailed(Exception):
     """The command could not be done; the message says what and what to do next."""
+
+
+class NotRunning(CommandFailed):
+    """No enforcer listens at the admin socket."""
 
 
 # ---- founding and serving ---------------------------------------------------------------------------------------------
@@ -106,20 +111,13 @@ def _on_stop(launcher: Launcher) -> None:
 
 
 def _serve_one(settings: Settings, face: str) -> int:
-    from gateway.enforcer.worker import Worker
-    from gateway.logs import configure
-
-    configure()
-    if face == "enforcer":
-        from gateway.enforcer import app as enforcer
-
-        worker = Worker()
-        worker.start()
-        return asyncio.run(enforcer.run(settings, isolated=False, worker=worker))
-    from gateway.desk import app as desk
-
-    status: int = asyncio.run(desk.run(settings))
-    return status
+    try:
+        run_face(settings, face)
+    except LaunchRefused as error:
+        raise CommandFailed(str(error)) from error
+    except SystemExit as left:
+        return int(left.code or 0)
+    return 0
 
 
 # ---- the admin socket -------------------------------------------------------------------------------------------------
@@ -141,7 +139,9 @@ async def _admin(settings: Settings, method: str, path: str, body: dict[str, str
             async with session.request(method, f"http://admin{path}", json=body) as response:
                 answer: dict[str, Any] = await response.json(content_type=None)
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise CommandFailed(f"the enforcer does not answer at {settings.admin_socket}: start it with `qianfa serve` ({type(error).__name__})") from error
+        if isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ECONNREFUSED}:
+            raise NotRunning(f"no enforcer runs at {settings.admin_socket}: start it with `qianfa serve`") from error
+        raise CommandFailed(f"the enforcer does not answer you at {settings.admin_socket} ({type(error).__name__}): use root or its own user") from error
     if response.status >= 400:
         raise CommandFailed(answer.get("title") or f"{answer.get('kind', '')} {answer.get('reason', answer.get('code', ''))}".strip())
     return answer
@@ -168,8 +168,10 @@ def make_backup(settings: Settings) -> str:
     from gateway.enforcer import backup
 
     try:
-        if settings.admin_socket.exists():
-            return str(admin(settings, "POST", "/v1/backup")["path"])
+        return str(admin(settings, "POST", "/v1/backup", {})["path"])
+    except NotRunning:
+        pass
+    try:
         return str(backup.make(settings))
     except (OSError, sqlite3.Error) as error:
         raise CommandFailed(f"backup failed: {error}") from error
@@ -185,7 +187,7 @@ def restore(settings: Settings, folder: Path) -> Any:
 
     try:
         admin(settings, "GET", "/v1/status")
-    except CommandFailed:
+    except NotRunning:
         pass
     else:
         raise CommandFailed("stop the enforcer first (`qianfa serve` is running)")
@@ -208,17 +210,21 @@ class Verdict:
 
 def verify_log(settings: Settings, data: Path | None, *, progress: Callable[[int, int], None]) -> Verdict:
     """Verify the deployment's log, or the one at `data`, against its signatures and the copy outside."""
-    from gateway.enforcer.startup import LogRefused, check
+    from gateway.enforcer.startup import StartRefused, check, check_copy
 
     path = data or settings.enforcer_data / "log.db"
     if path.is_dir():
         path = next(iter(path.rglob("log.db")), path)
     began = time.monotonic()
     try:
-        report = audit.verify_store(path, parse_vkey(settings.log_key), copies=[settings.copies] if settings.copies.exists() else [],
-                                    progress=progress)
+        if data is None:
+            check_copy(1, settings.copies)
+        copies = [settings.copies] if settings.copies.exists() else []
+        report = audit.verify_store(path, parse_vkey(settings.log_key), copies=copies, progress=progress)
+        if data is not None:  # an older state of the log is whole even where the copy outside has gone on
+            report.findings = [finding for finding in report.findings if finding.code != "tail_missing"]
         check(report)
-    except LogRefused as refused:
+    except StartRefused as refused:
         return Verdict(ok=False, text=f"✗ {refused.zh}\n✗ {refused.en}")
     except LogUnavailable as error:
         return Verdict(ok=False, text=f"✗ 存证读不出来 / the log cannot be read: {error.code} {error}")
@@ -268,16 +274,23 @@ def export(settings: Settings, identifier: str, target: Path) -> str:
     from gateway.enforcer.evidence import Sources, write_pack
     from gateway.protocol.denials import Denied
 
-    report = audit.verify_store(settings.enforcer_data / "log.db", parse_vkey(settings.log_key))
+    try:
+        report = audit.verify_store(settings.enforcer_data / "log.db", parse_vkey(settings.log_key))
+    except LogUnavailable as error:
+        raise CommandFailed(str(error)) from error
     if not report.ok:
         raise CommandFailed("the log does not verify: run `qianfa log verify`")
     sources = Sources.of_folder(settings.enforcer_data, report.tree, report.chain)
+    part = target.with_name(target.name + ".part")
     try:
-        with target.open("wb") as file:
+        with part.open("wb") as file:
             write_pack(sources, identifier, file)
+        part.replace(target)
     except Denied as denied:
-        target.unlink(missing_ok=True)
         raise CommandFailed(f"nothing in the log concerns {identifier}") from denied
+    finally:
+        part.unlink(missing_ok=True)
+        sources.values.close()
     return f"{target}  (python3 verify.py inside it, or: python3 -m gateway.log.verify {target})"
 
 
@@ -365,8 +378,6 @@ def _certificate(name: str, listen: Listen) -> Check:
 
 def _check_clock() -> Iterator[Check]:
     year = time.gmtime().tm_year
-
-
     known = calendar.known(date(year, 1, 4))
     yield Check(name=f"working-day calendar {year} / 调休日历", ok=known, repair="upgrade the chinesecalendar package", found="" if known else "Monday–Friday is used")
 
@@ -384,5 +395,3 @@ def _check_running(settings: Settings) -> Iterator[Check]:
     vault = admin(settings, "GET", "/v1/vault")
     yield Check(name="no row the log does not know / 无未登记密文", ok=not vault["unbound_rows"], repair="restart the enforcer; if it stays, look at docs/howto/unseal.md",
                 found=", ".join(vault["unbound_rows"]))
-
-

@@ -1,6 +1,6 @@
 """Starting both processes: as root each under its own user, otherwise both under one with a plain warning.
 
-The launcher holds no key. It starts the enforcer again when it left because of its log, and ends both when one ends otherwise.
+The launcher holds no key. It starts the enforcer again when it left because of its log or was killed, and ends both when one ends otherwise.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from gateway.config import Settings
 
 RESTART_STATUS: Final = 75
 RESTARTS: Final = 20
+STEADY_SECONDS: Final = 600.0
+"""After so long without an end, restarts are counted from the beginning."""
 GROUP: Final = "qianfa"
 
 
@@ -81,16 +83,30 @@ def _tool(*command: str) -> None:
 
 
 def hand_over(settings: Settings) -> None:
-    """As root: give each process its own folders, and the sockets' folders to those who may reach them."""
-    enforcer, desk = identity(settings.enforcer_user), identity(settings.desk_user)
-    for folder in (settings.enforcer_data, settings.copies.parent):
-        _own(folder, enforcer.uid, enforcer.gid)
+    """As root: give each process its own folders, and the sockets' folders to those who may reach them.
+
+    Outside the data folder only what the settings name is handed over (copy, backups, key file), and a folder around it only where it holds
+    nothing else.
+
+    Raises:
+        LaunchRefused: something could not be handed over.
+    """
+    try:
+        _hand_over(settings, identity(settings.enforcer_user), identity(settings.desk_user))
+    except OSError as error:
+        raise LaunchRefused(f"could not hand over {error.filename}: {error.strerror}") from error
+
+
+def _hand_over(settings: Settings, enforcer: Identity, desk: Identity) -> None:
+    _own(settings.enforcer_data, enforcer.uid, enforcer.gid)
     _own(settings.desk_data, desk.uid, desk.gid)
-    settings.backups.mkdir(parents=True, exist_ok=True)
+    settings.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chown(settings.backups, enforcer.uid, enforcer.gid)
-    if settings.key_file is not None and settings.key_file.exists():
-        os.chown(settings.key_file, enforcer.uid, enforcer.gid)
-        _own(settings.key_file.parent, enforcer.uid, enforcer.gid, deep=False)
+    for file in (settings.copies, settings.key_file):
+        if file is not None and file.exists():
+            os.chown(file, enforcer.uid, enforcer.gid, follow_symlinks=False)
+            if _ours(settings, file):
+                os.chown(file.parent, enforcer.uid, enforcer.gid)
     settings.run.mkdir(mode=0o755, parents=True, exist_ok=True)
     for folder, group, mode in ((settings.command_socket.parent, enforcer.group, 0o2750), (settings.admin_socket.parent, enforcer.gid, 0o700)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,21 +114,29 @@ def hand_over(settings: Settings) -> None:
         folder.chmod(mode)
 
 
-def _own(folder: Path, uid: int, gid: int, *, deep: bool = True) -> None:
+def _own(folder: Path, uid: int, gid: int) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chown(folder, uid, gid)
-    if not deep:
-        return
     for path in folder.rglob("*"):
         if not path.is_symlink():
             os.chown(path, uid, gid)
 
 
+def _ours(settings: Settings, file: Path) -> bool:
+    """Return whether the folder of `file` may be handed over: it lies in the data folder, or holds nothing but this file and its kept copies."""
+    folder = file.parent
+    return settings.data in folder.parents or all(name.startswith(file.name) for name in (path.name for path in folder.iterdir()))
+
+
 def reachable(settings: Settings) -> str | None:
     """Return the first folder above the data that another user could not pass through, or None."""
-    for path in (settings.data, settings.copies.parent, settings.run):
-        for parent in (path, *path.parents):
-            if parent.exists() and not parent.stat().st_mode & stat.S_IXOTH:
+    own = (settings.enforcer_data, settings.desk_data, settings.backups, settings.command_socket.parent, settings.copies, settings.key_file)
+    for path in own:
+        if path is None:
+            continue
+        for parent in path.parents:
+            handed_over = settings.data in parent.parents or parent == settings.backups or (parent == path.parent and _ours(settings, path))
+            if parent.exists() and not handed_over and not parent.stat().st_mode & stat.S_IXOTH:
                 return str(parent)
     return None
 
@@ -139,7 +163,7 @@ def import_everything() -> None:
         importlib.import_module(name)
 
 
-def run_enforcer(settings: Settings, ready: str, to: Identity | None, desk_uid: int | None) -> None:
+def run_enforcer(settings: Settings, ready: str, to: Identity | None, peer: int | None) -> None:
     """Be the enforcer process: start the keyless worker, drop to the enforcer's user, run, leave with its status."""
     from gateway.enforcer import app
     from gateway.enforcer.worker import Worker
@@ -152,7 +176,7 @@ def run_enforcer(settings: Settings, ready: str, to: Identity | None, desk_uid: 
     worker = Worker()
     worker.start()
     configure()
-    sys.exit(asyncio.run(app.run(settings, isolated=to is not None, desk_uid=desk_uid, ready=Path(ready), worker=worker)))
+    sys.exit(asyncio.run(app.run(settings, isolated=peer is not None, desk_uid=peer, ready=Path(ready), worker=worker)))
 
 
 def run_desk(settings: Settings, ready: str, to: Identity | None) -> None:
@@ -172,6 +196,43 @@ def _quiet() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def run_face(settings: Settings, face: str) -> None:
+    """Be one of the two processes, `enforcer` or `desk`: as root under its own user, else as the user that started it. Does not return.
+
+    Raises:
+        LaunchRefused: the users cannot be made or the folders not be handed over.
+    """
+    to = None
+    if os.getuid() == 0 and reachable(settings) is None:
+        prepare_users(settings)
+        hand_over(settings)
+        to = identity(settings.enforcer_user if face == "enforcer" else settings.desk_user)
+    ready = settings.run / "ready" / face
+    ready.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if to is not None:
+        os.chown(ready, to.uid, to.gid)
+    if face == "enforcer":
+        run_enforcer(settings, str(ready / "pid"), to, desk_uid(settings) if to is not None or os.getuid() else None)
+    else:
+        run_desk(settings, str(ready / "pid"), to)
+
+
+def desk_uid(settings: Settings) -> int | None:
+    """Return the desk's own user id where that user exists and is not ours; None where one user runs both."""
+    try:
+        found = pwd.getpwnam(settings.desk_user).pw_uid
+    except KeyError:
+        return None
+    return found if os.getuid() in {0, _uid_or(settings.enforcer_user)} and found != os.getuid() else None
+
+
+def _uid_or(name: str) -> int:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return -1
+
+
 class Launcher:
     """Both processes as children of this one."""
 
@@ -183,11 +244,16 @@ class Launcher:
         self.isolated = os.getuid() == 0
 
     def _ready(self, name: str) -> Path:
-        folder = self._settings.run / "ready"
-        folder.mkdir(parents=True, exist_ok=True)
+        """Return the file by which a child says that it is ready, in a folder that only the child's user can write."""
+        folder = self._settings.run / "ready" / name
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         if self.isolated:
-            folder.chmod(0o1777)
-        return folder / name
+            to = self._identity(name)
+            os.chown(folder, to.uid, to.gid)
+        return folder / "pid"
+
+    def _identity(self, name: str) -> Identity:
+        return identity(self._settings.enforcer_user if name == "enforcer" else self._settings.desk_user)
 
     def start(self, *, wait: float = 60.0, say: Callable[[str], None] = lambda _line: None) -> None:
         """Start both and wait until both are ready.
@@ -212,12 +278,11 @@ class Launcher:
         self._wait_ready("desk", wait)
 
     def _start_enforcer(self) -> None:
-        to = identity(self._settings.enforcer_user) if self.isolated else None
-        desk_uid = identity(self._settings.desk_user).uid if self.isolated else None
-        self._spawn("enforcer", run_enforcer, to, desk_uid)
+        to = self._identity("enforcer") if self.isolated else None
+        self._spawn("enforcer", run_enforcer, to, self._identity("desk").uid if self.isolated else None)
 
     def _start_desk(self) -> None:
-        self._spawn("desk", run_desk, identity(self._settings.desk_user) if self.isolated else None)
+        self._spawn("desk", run_desk, self._identity("desk") if self.isolated else None)
 
     def _spawn(self, name: str, target: Callable[..., None], *arguments: object) -> None:
         ready = self._ready(name)
@@ -243,20 +308,29 @@ class Launcher:
         return pid
 
     def watch(self) -> int:
-        """Wait until a child ends; restart an enforcer that left because of its log. Return the status to leave with."""
-        restarts = 0
+        """Wait until a child ends; start an enforcer again that left because of its log or was killed. Return the status to leave with."""
+        restarts, began = 0, time.monotonic()
         while True:
             for name, child in list(self._children.items()):
                 if child.is_alive():
                     continue
-                if name == "enforcer" and child.exitcode == RESTART_STATUS and restarts < RESTARTS and not self._stopping:
-                    restarts += 1
+                if self._stopping:
+                    return 0
+                if time.monotonic() - began > STEADY_SECONDS:
+                    restarts = 0
+                if name == "enforcer" and self._may_restart(child.exitcode) and restarts < RESTARTS:
+                    restarts, began = restarts + 1, time.monotonic()
                     time.sleep(min(0.2 * 2**restarts, 10.0))
-                    self._start_enforcer()
+                    if not self._stopping:
+                        self._start_enforcer()
                     continue
                 self.stop()
                 return abs(child.exitcode or 0)
             time.sleep(0.1)
+
+    @staticmethod
+    def _may_restart(status: int | None) -> bool:
+        return status == RESTART_STATUS or (status is not None and status < 0)
 
     def stop(self, seconds: float = 40.0) -> None:
         """End both: the desk first, then the enforcer, which lets its calls in flight end."""

@@ -17,7 +17,7 @@ from typing import Final, Self
 import structlog
 
 from gateway.clock import Clock
-from gateway.config import Listen, Settings
+from gateway.config import Settings
 from gateway.connectors.base import Connector
 from gateway.connectors.wechat import WeChatConnector
 from gateway.connectors.weibo import WeiboConnector
@@ -30,7 +30,7 @@ from gateway.enforcer.metrics import init_metrics
 from gateway.enforcer.parts import Parts
 from gateway.enforcer.sessions import Sessions
 from gateway.enforcer.socket import init_socket
-from gateway.enforcer.startup import Progress
+from gateway.enforcer.startup import Progress, StartRefused
 from gateway.enforcer.worker import Worker
 from gateway.listening import serve_tcp, serve_unix
 from gateway.log.errors import LogUnavailable
@@ -42,6 +42,10 @@ log = structlog.get_logger("enforcer")
 
 EXIT_LOG: Final = 75
 """Exit status after a failed append: start again, verify, replay (EX_TEMPFAIL of sysexits.h)."""
+LAST_WORDS: Final = 0.3
+"""Seconds in which callers are still told that the log is unavailable."""
+EXIT_REFUSED: Final = 65
+"""Exit status of a start that was refused: a person must look; starting again changes nothing (EX_DATAERR)."""
 
 
 def default_connectors() -> dict[str, Connector]:
@@ -82,9 +86,8 @@ class Enforcer:
         """Verify, replay, check the stored rows against the log, and put the parts together; sealed afterwards.
 
         Raises:
-            LogRefused: the log is not what was signed.
+            StartRefused: log, sealed rows or settings are not what was signed, or another enforcer runs here.
             LogUnavailable: the log cannot be read.
-            VaultError: a stored row is not the one the log names.
         """
         harden(lock_memory=False)
         self.worker.start()
@@ -138,21 +141,27 @@ class Enforcer:
 
 
 async def run(settings: Settings, *, isolated: bool, desk_uid: int | None = None, ready: Path | None = None, worker: Worker | None = None) -> int:
-    """Run an enforcer until SIGTERM or SIGINT, and return its exit status; `ready` is touched once the faces are open."""
+    """Run an enforcer until SIGTERM or SIGINT, and return its exit status; `ready` is written once the faces are open."""
     async with Enforcer(settings, isolated=isolated, desk_uid=desk_uid, worker=worker) as enforcer:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, enforcer.stopped.set)
-        await enforcer.open()
-        await enforcer.unseal_by_key_file()
-        await enforcer.listen()
+        try:
+            await enforcer.open()
+            await enforcer.unseal_by_key_file()
+            await enforcer.listen()
+        except StartRefused as refused:
+            log.error(refused.en, action="start_refused", zh=refused.zh)
+            return EXIT_REFUSED
+        except LogUnavailable as error:
+            log.error("the log cannot be opened", action="start_failed", code=error.code)
+            return EXIT_LOG
         if ready is not None:
             ready.write_text(str(os.getpid()))
         log.info("ready", action="ready", sealed=enforcer.parts.runner.sealed, entries=enforcer.parts.runner.state.size)
         await enforcer.stopped.wait()
+        if enforcer.exit_status == EXIT_LOG:
+            await asyncio.sleep(LAST_WORDS)
+            os._exit(EXIT_LOG)  # the log's thread may hang in the disk for ever; nothing may wait for it
     return enforcer.exit_status
 
-
-def listen_of(settings: Settings) -> dict[str, Listen]:
-    """Return the configured listeners by name."""
-    return {"counter": settings.counter, "counter_inside": settings.counter_inside}

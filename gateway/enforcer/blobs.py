@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gateway import canonical
 from gateway.canonical import Digest
+from gateway.log.errors import LogUnavailable
 
 
 class BlobMissing(Exception):
@@ -36,12 +37,19 @@ class BlobStore:
         """Store `data` durably and return its digest; storing it again costs nothing.
 
         Raises:
-            OSError: the disk is full, read-only or failing; nothing is filed under the digest then.
+            LogUnavailable: the disk is full, read-only or failing; nothing is filed under the digest then.
         """
         digest = canonical.sha256(data)
         path = self._path(digest)
         if path.exists():
             return digest
+        try:
+            self._write(path, data)
+        except OSError as error:
+            raise LogUnavailable("blob_unavailable", str(error)) from error
+        return digest
+
+    def _write(self, path: Path, data: bytes) -> None:
         folder = path.parent
         self._make(folder)
         part = folder / f".{secrets.token_hex(8)}"
@@ -59,7 +67,6 @@ class BlobStore:
             part.unlink(missing_ok=True)
             raise
         _sync_folder(folder)
-        return digest
 
     def put_all(self, blobs: Mapping[Digest, bytes]) -> None:
         """Store several blobs; see `put`."""

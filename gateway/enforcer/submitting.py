@@ -6,6 +6,7 @@ here and findings are made here. What could be refused is said before the button
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from gateway.enforcer.worker import Worker, WorkerFailed, check_content
 from gateway.machine import policy
 from gateway.machine.publications import daily_limit
 from gateway.machine.state import Channel
+from gateway.machine.submissions import governing_brand
 from gateway.protocol import instants
 from gateway.protocol.commands import FindingCounts, Grade, Request, Submit, Target
 from gateway.protocol.denials import Denied
@@ -35,6 +37,12 @@ ORDINARY_FACTS: Final[dict[str, Any]] = {
     "category": "news", "sensitive": False, "executives": False, "external_quote": False, "ai_generated": False,
     "reprinted_pictures": False, "found": [],
 }
+
+
+_MAGIC: Final[dict[str, tuple[bytes, ...]]] = {
+    "image/png": (b"\x89PNG\r\n\x1a\n",), "image/jpeg": (b"\xff\xd8\xff",), "image/gif": (b"GIF87a", b"GIF89a"),
+}
+"""How a picture of each type begins; decoding it is the desk's work, in a process without keys."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,12 +63,19 @@ class Submitting:
         self._connectors, self._worker = connectors, worker
 
     async def submit(self, person: str, request: SubmitRequest) -> Done:
-        """Hand a revision in.
+        """Hand a revision in; the same command id again gets the same answer, whatever has changed meanwhile.
 
         Raises:
             Denied: the first obstacle; logged where it must be.
+            LogUnavailable: blobs or log cannot be written; repeat the same command id.
         """
+        if self._runner.sealed:
+            raise Denied("vault_sealed")
         source = request.source
+        ref = CommandRef(request.command, canonical.digest({k: v for k, v in request.model_dump(mode="json").items() if k != "expected"}))
+        done = await self._runner.repeated(ref, person, Grade.DESK)
+        if done is not None:
+            return done
         content = Digest(request.content) if request.content else None
         try:
             worked = await self._work(request)
@@ -74,11 +89,9 @@ class Submitting:
                 await self._runner.refused(denied, actor=person, source=source, about=request.draft, channel=channel, content=content)
             raise
         blobs = {canonical.sha256(data): data for data in (*worked.templates, _findings_blob(worked.findings))}
-        self._runner.blobs.put_all(blobs)
-        body = canonical.digest({k: v for k, v in request.model_dump(mode="json").items() if k != "expected"})
+        await asyncio.to_thread(self._runner.blobs.put_all, blobs)
         return await self._runner.submit(
-            Request(command=command, actor=person, grade=Grade.DESK, ref=CommandRef(request.command, body), expected=request.expected),
-            source=source, about=request.draft,
+            Request(command=command, actor=person, grade=Grade.DESK, ref=ref, expected=request.expected), source=source, about=request.draft,
         )
 
     def _command(self, request: SubmitRequest, worked: Worked, message: str | None) -> Submit:
@@ -106,6 +119,7 @@ class Submitting:
                 stages = policy.route(state, unit=known.unit, channels=channels, facts=_facts(request)).stages
             except Denied as denied:
                 obstacles.append(denied)
+        obstacles += self._channel_obstacles(request, now)
         obstacles += self._rehearse(person, request, worked)
         unique = {(denied.code, denied.detail, denied.missing): denied for denied in obstacles}
         return {
@@ -120,6 +134,23 @@ class Submitting:
             "window_to": calendar.window_end(instants.parse(request.scheduled) if request.scheduled else now),
             "calendar_known": calendar.known(instants.to_datetime(now).date()),
         }
+
+    def _channel_obstacles(self, request: PreflightRequest, now: Instant) -> list[Denied]:
+        """Return everything about the channels alone that would stop it, all of it, and not only the first."""
+        found: list[Denied] = []
+        state = self._runner.state
+        day = instants.office_day(instants.parse(request.scheduled) if request.scheduled else now)
+        for target in request.targets:
+            channel = state.channels.get(target.channel)
+            if channel is None:
+                continue
+            if channel.filing != "filed":
+                found.append(Denied("channel_unfiled", detail=channel.id, ask=governing_brand(state, now)))
+            if channel.credential is None:
+                found.append(Denied("credential_missing", detail=channel.id, ask=channel.custodians))
+            if target.operation != "withdraw" and channel.sent.get(day, 0) >= daily_limit(channel):
+                found.append(Denied("quota_exhausted", detail=channel.id))
+        return found
 
     def _rehearse(self, person: str, request: PreflightRequest, worked: Worked) -> list[Denied]:
         """Ask the machine, target by target and then as a whole, without keeping anything."""
@@ -156,7 +187,7 @@ class Submitting:
 
     async def _work(self, request: PreflightRequest) -> Worked:
         worked = Worked(targets=[], templates=[], findings=[], obstacles=[])
-        content = self._content(request)
+        content = await asyncio.to_thread(self._content, request)
         for target in request.targets:
             template = self._render(target, content, worked)
             if template is not None:
@@ -170,7 +201,7 @@ class Submitting:
         return worked
 
     def _content(self, request: PreflightRequest) -> Content | None:
-        """Return the content, recognised again, its pictures present and of the length they claim."""
+        """Return the content, recognised again, its pictures present, of the length and the type they claim."""
         withdrawals = {target.operation == "withdraw" for target in request.targets}
         if len(withdrawals) != 1 or (request.content is None) != withdrawals.pop():
             raise Denied("invalid", detail="content")
@@ -179,8 +210,9 @@ class Submitting:
         try:
             content = Content.parse(self._runner.blobs.get(request.content))
             for item in content.media:
-                if len(self._runner.blobs.get(item.sha256)) != item.length:
-                    raise Denied("invalid", detail="media length")
+                data = self._runner.blobs.get(item.sha256)
+                if len(data) != item.length or not data.startswith(_MAGIC[item.type]):
+                    raise Denied("invalid", detail="picture")
         except NotContent as error:
             raise Denied("invalid", detail=str(error)) from error
         except (BlobMissing, BlobAltered) as error:
@@ -221,8 +253,9 @@ class Submitting:
         day = instants.office_day(instants.parse(request.scheduled) if request.scheduled else self._runner.now())
         try:
             found = await self._worker.run(check_content, content.to_bytes(), request.facts.value(), channels, day)
-        except WorkerFailed as error:
-            raise Denied("blocking_findings", detail="checks did not finish") from error
+        except WorkerFailed:
+            worked.obstacles.append(Denied("blocking_findings", detail="checks did not finish"))
+            return
         worked.findings += found
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.enforcer.parts import Parts
-from gateway.enforcer.startup import LogRefused, check
+from gateway.enforcer.startup import LogRefused, check, check_copy
 from gateway.log import audit
 from gateway.log.checkpoint import parse_vkey
 from gateway.log.errors import LogUnavailable
@@ -74,6 +74,7 @@ class Verifications:
             job.done, job.total = done, total
 
         try:
+            check_copy(job.total, settings.copies)
             report = audit.verify_store(
                 self._parts.runner.parts.store.path, parse_vkey(settings.log_key), copies=[settings.copies], progress=progress,
             )

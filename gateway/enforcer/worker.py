@@ -1,12 +1,14 @@
 """The keyless worker: checks and diffs run in a process that was forked off before any key was in memory, under a deadline.
 
 A small keeper process is started first of all and holds nothing; for each job it forks a child, waits for its answer at most
-`deadline` seconds, and ends it. What did not answer in time counts as not passed.
+`deadline` seconds, and ends it. What did not answer in time counts as not passed. Answers come back as JSON: a child that hostile
+content has taken over can lie about that content, and no more.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
 import signal
@@ -23,6 +25,7 @@ from gateway.content import Content
 from gateway.protocol.facts import Facts
 
 DEADLINE_SECONDS: Final = 10.0
+ANSWER_LIMIT: Final = 16 << 20
 _T = TypeVar("_T")
 
 
@@ -38,12 +41,16 @@ class Worker:
         self._turn = threading.Lock()
         self._keeper: Any = None
         self._wire: Connection[Any, Any] | None = None
+        self._again = True
 
     def start(self) -> None:
         """Start the keeper; call it before the vault is opened, and before threads are started where Python cannot be executed anew."""
         if self._keeper is not None:
             return
         executable = os.access(sys.executable, os.X_OK)
+        if not self._again:
+            raise WorkerFailed("the keeper ended and cannot be started anew without the keys in its memory")
+        self._again = executable
         context: BaseContext = multiprocessing.get_context("spawn" if executable else "fork")
         ours, theirs = multiprocessing.Pipe()
         self._keeper = context.Process(target=keep, args=(theirs, self._deadline), daemon=True, name="qianfa-worker")  # type: ignore[attr-defined] # every context has it
@@ -52,7 +59,7 @@ class Worker:
         self._wire = ours
 
     async def run(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        """Return `function(*arguments)` from the worker.
+        """Return `function(*arguments)` from the worker; the result is a JSON value.
 
         Raises:
             WorkerFailed: see there.
@@ -68,9 +75,10 @@ class Worker:
                 self._wire.send((function, arguments))
                 if not self._wire.poll(self._deadline + 5):
                     raise WorkerFailed("the keeper does not answer")
-                done, answer = self._wire.recv()
-            except (OSError, EOFError) as error:
-                raise WorkerFailed(type(error).__name__) from error
+                done, answer = json.loads(self._wire.recv_bytes(ANSWER_LIMIT))
+            except (OSError, EOFError, ValueError, WorkerFailed) as error:
+                self.close()  # an answer that comes late must not be taken for the next job's
+                raise WorkerFailed(str(error) or type(error).__name__) from error
         if not done:
             raise WorkerFailed(str(answer))
         return answer
@@ -81,7 +89,7 @@ class Worker:
         if wire is not None:
             wire.close()
         if keeper is not None:
-            keeper.join(timeout=2)
+            keeper.join(timeout=0.5)
             if keeper.is_alive():
                 keeper.kill()
                 keeper.join()
@@ -95,24 +103,24 @@ def keep(wire: Connection[Any, Any], deadline: float) -> None:
             function, arguments = wire.recv()
         except (EOFError, OSError):
             return
-        wire.send(_in_child(function, arguments, deadline))
+        wire.send_bytes(_in_child(function, arguments, deadline))
 
 
-def _in_child(function: Callable[..., Any], arguments: tuple[Any, ...], deadline: float) -> tuple[bool, Any]:
+def _in_child(function: Callable[..., Any], arguments: tuple[Any, ...], deadline: float) -> bytes:
     ours, theirs = multiprocessing.Pipe(duplex=False)
     child = os.fork()
     if child == 0:
         try:
-            theirs.send((True, function(*arguments)))
+            theirs.send_bytes(json.dumps([True, function(*arguments)]).encode())
         except BaseException as error:  # noqa: BLE001 -- the child ends here whatever happens
-            theirs.send((False, type(error).__name__))
+            theirs.send_bytes(json.dumps([False, type(error).__name__]).encode())
         finally:
             os._exit(0)
     theirs.close()
     try:
-        answer: tuple[bool, Any] = ours.recv() if ours.poll(deadline) else (False, "deadline")
+        answer = ours.recv_bytes(ANSWER_LIMIT) if ours.poll(deadline) else b'[false,"deadline"]'
     except (EOFError, OSError):
-        answer = (False, "died")
+        answer = b'[false,"died"]'
     finally:
         ours.close()
         os.kill(child, signal.SIGKILL)
