@@ -9,7 +9,7 @@ import { CannotRead, capture } from './capture/index.js';
 import * as desk from './desk.js';
 import { draft, dropDraft, drafts, overdue, remote } from './drafts.js';
 import { Refused, route } from './messages.js';
-import { drain, errands, post, withdraw } from './outbox.js';
+import { drain, errands, post, unpost } from './outbox.js';
 import { dropPictures } from './pictures.js';
 import { address, deskAddress, keepAddress, keepSession, managed, managedSettled, session } from './settings.js';
 
@@ -28,12 +28,12 @@ const messages = {
     'capture': read,
     'preflight': async ({ id }) => desk.preflight(await paired(), await known(id)),
     'submit': submit,
-    'unqueue': ({ id }) => withdraw(String(id)),
+    'unqueue': ({ id }) => unpost(String(id)),
     'follow': async ({ id }) => desk.follow(await paired(), String(id)),
     'recall': async ({ id, command }) => { await desk.recall(await paired(), String(id), String(command)); await refresh(); },
     'submissions': refresh,
     'drain': drain,
-    'drop': async ({ id }) => { await withdraw(String(id)); await dropDraft(String(id)); await dropPictures(String(id)); },
+    'drop': async ({ id }) => { await unpost(String(id)); await dropDraft(String(id)); await dropPictures(String(id)); },
   },
   page: {},
 };
@@ -172,7 +172,7 @@ async function unpair() {
 async function submit({ id }) {
   const held = await paired();
   const mine = await known(id);
-  await post({ draft: mine.id, command: crypto.randomUUID(), person: held.person, address: held.address, at: new Date().toISOString() });
+  await post({ draft: mine.id, command: crypto.randomUUID(), person: held.person, address: held.address, at: new Date().toISOString(), body: null });
   const end = await drain();
   return { end, remote: await remote(mine.id) };
 }

@@ -1,12 +1,13 @@
 /** What the worker does at the desk: pair, bring a draft there, ask beforehand, hand in, follow, recall. Every act may be repeated. */
 
-import { call, Refusal } from './api.js';
+import { call, Refusal, SessionGone } from './api.js';
 import { digest, NotContent } from './content.js';
 import { draft, keepRemote, remote } from './drafts.js';
 import { picture } from './pictures.js';
 
 /** @typedef {import('./types').Session} Session */
 /** @typedef {import('./types').Draft} Draft */
+/** @typedef {import('./types').Remote} Remote */
 /** @typedef {import('./types').DeskDraft} DeskDraft */
 /** @typedef {import('./types').DeskPicture} DeskPicture */
 /** @typedef {import('./types').Errand} Errand */
@@ -17,7 +18,9 @@ import { picture } from './pictures.js';
  * @param {string} address @param {string} code @param {string} device @returns {Promise<Session>}
  */
 export async function pair(address, code, device) {
-  const made = await call({ address }, 'POST', '/pair', { json: { code, device_name: device } });
+  const made = await call({ address }, 'POST', '/pair', { json: { code, device_name: device } }).catch((error) => {
+    throw error instanceof SessionGone ? new Refusal({ code: 'bad_code', status: 0, title: '', detail: '' }) : error;
+  });
   return {
     address, token: made.session, person: made.person, name: made.name, title: made.title ?? '', unit: made.unit, unitName: made.unit_name ?? '',
     expires: made.expires ?? '', paired: new Date().toISOString(), device,
@@ -40,28 +43,53 @@ export async function channels(session) {
 }
 
 /**
- * Bring the draft to the desk as it is now: made once (its own id is the command), its pictures sent once each, its fields put.
+ * Bring the draft to the desk as it is now: made once (its own id is the command), its pictures sent once each, then saved
+ * against the version it was made from. A save whose answer was lost is recognised by the mark left before it.
  * @param {Session} session @param {Draft} mine @returns {Promise<DeskDraft>}
  */
 export async function sync(session, mine) {
   return navigator.locks.request(`sync:${mine.id}`, async () => {
     let known = await remote(mine.id);
     if (known.desk === null) {
-      const made = await call(session, 'POST', '/drafts', { json: { command: mine.id, ...fields(mine), cover: null } });
-      known = await keepRemote(mine.id, { desk: made.id });
+      const made = /** @type {DeskDraft} */ (await call(session, 'POST', '/drafts', { json: { command: mine.id } }));
+      known = await keepRemote(mine.id, { desk: made.id, version: made.version });
     }
     const sent = await sendPictures(session, mine, known.desk ?? '', known.sent);
-    const cover = mine.cover === null ? null : sent[mine.cover] ?? null;
-    const result = /** @type {DeskDraft} */ (await call(session, 'PUT', `/drafts/${known.desk}`, { json: { ...fields(mine), cover } }));
-    await keepRemote(mine.id, { result, version: result.version });
+    const saved = fields(mine, sent);
+    await keepRemote(mine.id, { saving: true });
+    const result = await save(session, known, saved);
+    await keepRemote(mine.id, { result, version: result.version, saving: false });
     return result;
   });
 }
 
-/** @param {Draft} mine */
-function fields(mine) {
-  const { title, summary, author, source, html } = mine;
-  return { title, summary, author, source, html, origin: { site: mine.site, url: mine.url, account: mine.account } };
+/** @param {Session} session @param {Remote} known @param {object} saved @returns {Promise<DeskDraft>} */
+async function save(session, known, saved) {
+  const put = (/** @type {number} */ version) => call(session, 'PUT', `/drafts/${known.desk}`, { json: { ...saved, version } });
+  try {
+    return await put(known.version);
+  } catch (error) {
+    const lost = known.saving && error instanceof Refusal && error.problem.status === 409;
+    if (!lost) throw error;
+    const now = /** @type {DeskDraft} */ (await call(session, 'GET', `/drafts/${known.desk}`));
+    if (now.version !== known.version + 1) throw error;
+    return put(now.version);
+  }
+}
+
+/** The draft as the desk keeps it; pictures are named by the digests that the desk gave them. @param {Draft} mine @param {Record<string, string>} sent */
+function fields(mine, sent) {
+  const { title, summary, author, source, facts, scheduled, message, channels } = mine;
+  let { html } = mine;
+  for (const [url, digest] of Object.entries(sent)) html = html.replaceAll(`src="${spelt(url)}"`, `src="media:${digest}"`);
+  const cover = mine.cover === null ? null : sent[mine.cover] ?? null;
+  const targets = channels.map((channel) => ({ channel, operation: 'publish', previous: null }));
+  return { title, summary, author, source, cover, targets, facts, scheduled, message, html };
+}
+
+/** An address as it stands in HTML. @param {string} url */
+function spelt(url) {
+  return url.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('\u00a0', '&nbsp;');
 }
 
 /** @param {Session} session @param {Draft} mine @param {string} id @param {Record<string, string>} before */
@@ -73,19 +101,11 @@ async function sendPictures(session, mine, id, before) {
     if (sent[url]) continue;
     const bytes = await picture(mine.id, url);
     if (!bytes) continue;
-    const made = /** @type {DeskPicture} */ (await call(session, 'POST', `/drafts/${id}/pictures?url=${encodeURIComponent(url)}`, { bytes }));
+    const made = /** @type {DeskPicture} */ (await call(session, 'POST', `/drafts/${id}/pictures`, { bytes }));
     sent = { ...sent, [url]: made.sha256 };
     await keepRemote(mine.id, { sent });
   }
   return sent;
-}
-
-/** @param {Draft} mine */
-function asked(mine) {
-  return {
-    targets: mine.channels.map((channel) => ({ channel, operation: 'publish', previous: null })),
-    facts: { ...mine.facts, category: mine.facts.category || 'other' }, scheduled: mine.scheduled,
-  };
 }
 
 /** Everything that could stand in the way, before the button. @param {Session} session @param {Draft} mine */
@@ -93,10 +113,7 @@ export async function preflight(session, mine) {
   const result = await sync(session, mine);
   const fault = await honest(mine, result);
   if (fault) throw fault;
-  const { submission } = await remote(mine.id);
-  const answer = mine.channels.length === 0 || result.content === null ? null
-    : await call(session, 'POST', '/preflight', { json: { draft: result.id, ...asked(mine), submission } });
-  return { result, answer };
+  return { result, answer: mine.channels.length ? await call(session, 'POST', '/preflight', { json: { draft: result.id } }) : null };
 }
 
 /**
@@ -125,26 +142,23 @@ function visible(words) {
 }
 
 /**
- * Hand a draft in. The digest that is named is the one recomputed here; the command makes a repeat the same submission.
- * @param {Session} session @param {Draft} mine @param {Errand} errand
+ * Prepare what is to be handed in: the draft as it is now, and the digest as it was recomputed here.
+ * @param {Session} session @param {Draft} mine @returns {Promise<NonNullable<Errand['body']>>}
  */
-export async function submit(session, mine, errand) {
+export async function prepare(session, mine) {
   const result = await sync(session, mine);
   const fault = await honest(mine, result);
   if (fault) throw fault;
-  if (result.content === null) {
-    const words = result.faults.map((item) => item.words).join(' ');
-    throw new Refusal({ code: 'draft_incomplete', status: 0, title: '', detail: words });
-  }
+  if (result.content === null) throw new Refusal({ code: 'draft_incomplete', status: 0, title: '', detail: '' });
   const known = await remote(mine.id);
-  const done = await call(session, 'POST', '/submissions', {
-    json: {
-      command: errand.command, draft: result.id, submission: known.submission, expected: known.submission ? known.last : null, ...asked(mine),
-      content: result.content, message: mine.message || null,
-    },
-  });
-  await keepRemote(mine.id, {
-    submission: done.submission, number: done.number, content: result.content, queued: false, problem: null, state: 'submitted', last: done.seq,
+  return { draft: result.id, content: result.content, expected: known.submission === null ? null : known.last };
+}
+
+/** Hand it in; the command makes a repeat the same submission. @param {Session} session @param {Errand} errand @param {NonNullable<Errand['body']>} body */
+export async function submit(session, errand, body) {
+  const done = await call(session, 'POST', '/submissions', { json: { command: errand.command, ...body } });
+  await keepRemote(errand.draft, {
+    submission: done.submission, number: done.number, content: body.content, queued: false, problem: null, state: 'in_review', last: done.seq,
   });
 }
 

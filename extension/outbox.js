@@ -5,7 +5,7 @@
 
 import { Offline, Refusal, SessionGone } from './api.js';
 import { draft, keepRemote } from './drafts.js';
-import { submit } from './desk.js';
+import { prepare, submit } from './desk.js';
 import { keepSession, session } from './settings.js';
 
 /** @typedef {import('./types').Errand} Errand */
@@ -29,8 +29,15 @@ export async function post(errand) {
   await alter((list) => (list.some((item) => item.draft === errand.draft) ? list : [...list, errand]));
 }
 
+/** Take an errand off the list before it was tried; what may have arrived is settled first. @param {string} id */
+export async function unpost(id) {
+  if ((await errands()).some((item) => item.draft === id && item.body)) await drain();
+  if ((await errands()).some((item) => item.draft === id && item.body)) throw new Refusal({ code: 'maybe_sent', status: 0, title: '', detail: '' });
+  await withdraw(id);
+}
+
 /** @param {string} id */
-export async function withdraw(id) {
+async function withdraw(id) {
   await alter((list) => list.filter((item) => item.draft !== id));
   await keepRemote(id, { queued: false });
 }
@@ -68,7 +75,9 @@ async function attempt(errand) {
     return 'done';
   }
   try {
-    await submit(who, mine, errand);
+    const body = errand.body ?? (await prepare(who, mine));
+    await alter((list) => list.map((item) => (item.command === errand.command ? { ...item, body } : item)));
+    await submit(who, errand, body);
     await withdraw(errand.draft);
     return 'done';
   } catch (error) {

@@ -41,7 +41,7 @@ export interface Draft {
 
 /** What the desk knows of a draft; written by the worker only. */
 export interface Remote {
-  desk: string | null; version: number; sent: Record<string, string>; result: DeskDraft | null;
+  desk: string | null; version: number; saving: boolean; sent: Record<string, string>; result: DeskDraft | null;
   problem: Problem | null; queued: boolean; submission: string | null; number: string; content: string | null;
   state: string; last: number | null;
 }
@@ -53,7 +53,6 @@ export interface Removed { kind: string; what: string; before: string; after: st
 export interface DeskDraft {
   id: string; version: number; content: string | null; manifest: unknown; removed: Removed[];
   pictures_needed: { url: string; alt: string; where: string; code: string }[];
-  faults: { field: string; reason: string; words: string }[];
 }
 
 /** RFC 9457 with the gateway's members. */
@@ -70,7 +69,7 @@ export interface Session {
 export interface Channel { id: string; platform: string; account: string; name: string; unit: string; filing: string; operations: string[] }
 
 export interface Preflight {
-  ok: boolean;
+  answered: boolean; gaps: string[];
   route: { stage: string; kind: string; words: string; rule: string; people: { name: string; office: string; extension: string }[] }[];
   findings: { code: string; grade: 'block' | 'confirm' | 'hint'; rule: string; zh: string; en: string; channel?: string;
     place: { field: string; quote: string } | null; fix: { replace_with: string } | null }[];
@@ -89,7 +88,10 @@ export interface Submission {
 }
 
 /** Something the person asked for that must reach the desk once, however often it is tried. */
-export interface Errand { draft: string; command: string; person: string; address: string; at: string }
+export interface Errand { draft: string; command: string; person: string; address: string; at: string;
+  /** What was handed in, once it may have arrived: from then on exactly this is repeated. */
+  body: { draft: string; content: string; expected: number | null } | null;
+}
 
 export interface Managed { known: boolean; deskUrl: string; orgName: string }
 

@@ -40,7 +40,7 @@ export function drawChannels(host, known, draft, chosen) {
       onchange: () => chosen(on ? draft.channels.filter((id) => id !== channel.id) : [...draft.channels, channel.id]),
     });
     const way = t(channel.platform === 'wechat' ? 'way_wechat' : 'way_other');
-    const filed = channel.filing === 'filed' || channel.filing === 'in_force' || channel.filing === 'active';
+    const filed = channel.filing === 'filed';
     return h('label', { class: 'card tick' }, box, h('span', {},
       h('strong', {}, `${t(`platform_${channel.platform}`)}「${channel.name}」`),
       isAccount(channel, draft) ? h('small', { class: 'here' }, ` ${t('accountHere')}`) : null,

@@ -96,16 +96,17 @@ export class Editor {
     this.changed();
   }
 
-  /** The body as HTML with the pictures' own addresses, and the list of its pictures. @returns {{html: string, pictures: Picture[]}} */
+  /** The body as HTML with the pictures' own addresses (built where nothing loads), and the list of its pictures. @returns {{html: string, pictures: Picture[]}} */
   value() {
-    const copy = /** @type {HTMLElement} */ (this.host.cloneNode(true));
+    const inert = document.implementation.createHTMLDocument('');
+    const copy = inert.importNode(this.host, true);
     /** @type {Map<string, Picture>} */
     const pictures = new Map();
     for (const node of /** @type {NodeListOf<HTMLElement>} */ (copy.querySelectorAll('img, .tile'))) {
       const read = node.localName === 'img';
       const url = node.dataset['src'] || (read ? '' : `https://embedded.invalid/missing-${pictures.size + 1}`);
       const alt = (read ? node.getAttribute('alt') : node.dataset['alt']) ?? '';
-      const image = document.createElement('img');
+      const image = inert.createElement('img');
       image.setAttribute('alt', alt);
       image.setAttribute('src', url);
       const style = node.getAttribute('style');

@@ -224,7 +224,7 @@ async function preflight() {
     if (mine !== turn) return;
     at('notice').replaceChildren();
     drawRemoved(at('removed'), result);
-    at('blocks').textContent = drawPreflight(at('preflight'), answer, result, known);
+    at('blocks').textContent = drawPreflight(at('preflight'), answer, known);
   } catch (error) {
     if (mine === turn) say(error);
   }

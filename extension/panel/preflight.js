@@ -29,25 +29,26 @@ export function drawRemoved(host, result) {
 
 /**
  * Draw route, findings and obstacles; return the words for the foot.
- * @param {HTMLElement} host @param {Preflight | null} answer @param {DeskDraft} result @param {Channel[]} known @returns {string}
+ * @param {HTMLElement} host @param {Preflight | null} answer @param {Channel[]} known @returns {string}
  */
-export function drawPreflight(host, answer, result, known) {
-  const faults = result.faults.map((item) => h('p', { class: 'finding block' }, item.words));
+export function drawPreflight(host, answer, known) {
   if (!answer) {
-    host.replaceChildren(...faults);
-    return faults.length ? t('blocks', faults.length) : '';
+    host.replaceChildren();
+    return '';
   }
+  const gaps = answer.gaps.map((words) => h('p', { class: 'finding block' }, words));
   const findings = answer.findings.map((item) => h('p', { class: `finding ${item.grade}` }, h('b', {}, t(`grade_${item.grade}`)), ` ${chinese() ? item.zh : item.en}`,
     item.place?.quote ? h('q', {}, item.place.quote) : null));
   const quotas = answer.quotas.filter((item) => item.limit !== null).map((item) => (
     h('p', { class: 'meta' }, t('quota', known.find(({ id }) => id === item.channel)?.name ?? item.channel, Math.max(0, (item.limit ?? 0) - item.used)))));
-  const blocks = faults.length + answer.obstacles.length + answer.findings.filter(({ grade }) => grade === 'block').length;
-  host.replaceChildren(route(answer), ...quotas, ...faults, ...findings, ...answer.obstacles.map((item) => problemCard(item)));
+  const blocks = gaps.length + answer.obstacles.length + answer.findings.filter(({ grade }) => grade === 'block').length;
+  host.replaceChildren(route(answer), ...quotas, ...gaps, ...findings, ...answer.obstacles.map((item) => problemCard(item)));
   return t('blocks', blocks);
 }
 
 /** The route in one line: who, does what, then who. @param {Preflight} answer */
 function route(answer) {
+  if (!answer.answered) return h('p', { class: 'route' }, t('routeLater'));
   if (answer.route.length === 0) return h('p', { class: 'route' }, t('routeUnknown'));
   const steps = answer.route.map(({ words, people }) => {
     const names = people.slice(0, 2).map(({ name, office }) => (office ? `${name}(${office})` : name)).join(t('listSeparator'));

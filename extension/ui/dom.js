@@ -51,8 +51,7 @@ export function problemCard(problem, button = null) {
 }
 
 const MARKS = /** @type {Record<string, string>} */ ({
-  draft: '○', queued: '○', submitted: '◔', reviewing: '◔', approved: '✓', released: '✓', returned: '↩', live: '●', published: '●', refused: '⊘', unknown: '?',
-  frozen: '❄', recalled: '○', cancelled: '○', expired: '○',
+  draft: '○', queued: '○', in_review: '◔', released: '✓', done: '●', returned: '↩', recalled: '○', cancelled: '○', expired: '○',
 });
 
 /** A state as shape, word and colour. @param {string} state */
