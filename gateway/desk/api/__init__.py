@@ -1,0 +1,1 @@
+"""The JSON API for the extension and other clients, version 1."""

@@ -1,0 +1,196 @@
+"""What the API's operations do; who asks is in the request, what they ask has been parsed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from gateway import canonical
+from gateway.desk.api import models
+from gateway.desk.api.origins import remember_origin
+from gateway.desk.api.problems import ApiRefused
+from gateway.desk.console.channels import CAPABILITIES, limit, used
+from gateway.desk.console.notes import read_notes
+from gateway.desk.console.page import directory, keyset
+from gateway.desk.console.submissions import listing, may_read
+from gateway.desk.drafts.form import DraftForm, SaveForm
+from gateway.desk.drafts.handing_in import Look, NotReady
+from gateway.desk.drafts.tables import DraftRow
+from gateway.desk.parts import LANG, PARTS, WHO
+from gateway.desk.readmodel.directory import Directory
+from gateway.desk.readmodel.publications import PublicationRow
+from gateway.desk.readmodel.submissions import SubmissionRow
+from gateway.desk.security import UPLOAD_LIMIT
+from gateway.desk.session import remember
+from gateway.desk.socket_client import SessionEnded
+
+PAGE = 20
+_PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp"})
+
+
+async def pair(request: web.Request, body: models.PairBody) -> models.Session:
+    """Exchange the counter's pairing code for a device session."""
+    parts = request.app[PARTS]
+    try:
+        answer = await parts.socket.post("/v1/session/pair", body.model_dump(), lang=request[LANG])
+    except SessionEnded as error:
+        raise ApiRefused(401, "session_gone") from error
+    await remember(parts, answer, answer["session"])
+    await remember_origin(request)
+    return models.Session(session=answer["session"], person=answer["person"], name=answer["name"])
+
+
+async def me(request: web.Request, _body: None) -> models.Me:
+    """Say who the session belongs to, and whether things can be signed now."""
+    who, follower = request[WHO], request.app[PARTS].follower
+    names = await directory(request)
+    state = "unreachable" if not (follower.reachable and who.asked) else "sealed" if follower.sealed else "ok"
+    offices = [{"office": office, "scope": scope, "words": names.office(office, request[LANG])} for office, scope in who.offices]
+    return models.Me(
+        person=who.person, name=who.name, title=who.title, unit=who.unit, unit_name=who.unit_name, offices=offices, lang=request[LANG],
+        state=state,  # type: ignore[arg-type] # one of the three
+    )
+
+
+async def channels(request: web.Request, _body: None) -> models.Channels:
+    """List the channels this person may use; `account` is what the extension recognises on a platform's page."""
+    who, now = request[WHO], request.app[PARTS].now()
+    names = await directory(request)
+    usable = [row for row in names.channels.values() if row.level == "company" or names.inside(who.unit, row.unit)]
+    return models.Channels(channels=[
+        models.Channel(
+            id=row.id, platform=row.platform, account=row.account, name=row.name, unit=row.unit, level=row.level, filing=row.filing,
+            capabilities=CAPABILITIES.get(row.platform, {}), used=used(row, now), limit=limit(row),
+        ) for row in usable
+    ])
+
+
+async def make_draft(request: web.Request, body: models.NewDraftBody) -> models.Draft:
+    """Keep a captured draft; a repeated command gives the first one back."""
+    parts, who = request.app[PARTS], request[WHO]
+    value = body.model_dump(mode="json")
+    form = DraftForm.model_validate({key: value[key] for key in DraftForm.model_fields})
+    row, new = await parts.drafts.make(
+        owner=who.person, unit=who.unit, source="extension", form=form, at=parts.now(),
+        command=(body.command, canonical.digest({key: item for key, item in value.items() if key != "command"})),
+    )
+    if not new or not body.html:
+        return models.Draft(draft=row.id, version=row.version, state=row.state, at=row.changed_at, removed=[], needed=[])
+    save = SaveForm.model_validate({**form.value(), "version": row.version, "html": body.html})
+    return await _save(request, row.id, save)
+
+
+async def save_draft(request: web.Request, body: SaveForm) -> models.Draft:
+    """Keep a new version."""
+    return await _save(request, request.match_info["draft"], body)
+
+
+async def _save(request: web.Request, draft: str, save: SaveForm) -> models.Draft:
+    parts, who = request.app[PARTS], request[WHO]
+    done = await parts.drafts.save(draft, who.person, save, parts.now())
+    removed: list[dict[str, Any]] = [
+        {"kind": r.kind, "what": r.what, "before": r.before, "after": r.after, "where": r.where, "count": r.count} for r in done.removed
+    ]
+    row = await parts.drafts.get(draft, who.person)
+    return models.Draft(draft=draft, version=done.version, state=row.state, at=done.at, removed=removed, needed=list(done.needed))
+
+
+async def add_picture(request: web.Request, _body: None) -> models.Picture:
+    """Take a picture as raw bytes."""
+    parts, who = request.app[PARTS], request[WHO]
+    if request.content_type not in _PICTURES:
+        raise ApiRefused(415, "media_type")
+    if (request.content_length or 0) > UPLOAD_LIMIT:
+        raise ApiRefused(413, "too_large")
+    made = await parts.drafts.add_picture(request.match_info["draft"], who.person, await request.read(), request.content_type)
+    return models.Picture(digest=made.sha256, width=made.width, height=made.height, notes=list(made.notes))
+
+
+def _look(look: Look) -> models.Look:
+    return models.Look(
+        ok=look.answered and not look.blocking, answered=look.answered, blocking=look.blocking, route=look.route, findings=look.findings,
+        obstacles=look.obstacles, gaps=look.gaps, quotas=look.quotas, window_to=look.window_to,
+    )
+
+
+async def preflight(request: web.Request, body: models.DraftBody) -> models.Look:
+    """Say what would happen if the draft were handed in now."""
+    parts, who = request.app[PARTS], request[WHO]
+    draft = await parts.drafts.get(body.draft, who.person)
+    names = await directory(request)
+    return _look(await parts.handing_in.look(draft, names.channels, session=who.token, lang=request[LANG], now=parts.now()))
+
+
+async def submit(request: web.Request, body: models.SubmitBody) -> models.Submitted:
+    """Hand a draft in, in the version that was looked at."""
+    parts, who = request.app[PARTS], request[WHO]
+    draft = await parts.drafts.get(body.draft, who.person)
+    if draft.version != body.version:
+        raise ApiRefused(409, "stale", version=draft.version, at=draft.changed_at)
+    names = await directory(request)
+    try:
+        answer = await parts.handing_in.submit(
+            draft, names.channels, session=who.token, command=body.command, lang=request[LANG], now=parts.now(), source=_source(draft),
+        )
+    except NotReady as error:
+        raise ApiRefused(422, "not_ready", look=_look(error.look).model_dump(mode="json")) from error
+    await parts.follower.reached(answer["seq"])
+    return models.Submitted(submission=answer["submission"], number=answer["number"], seq=answer["seq"])
+
+
+def _source(draft: DraftRow) -> str:
+    return draft.source if draft.source in {"desk", "extension", "api"} else "api"
+
+
+async def submissions(request: web.Request, _body: None) -> models.Submissions:
+    """List one's own submissions."""
+    parts, who = request.app[PARTS], request[WHO]
+    names = await directory(request)
+    rows = await listing(parts, who.person, PAGE + 1, keyset(request))
+    made = [await _submission(request, names, row) for row in rows[:PAGE]]
+    return models.Submissions(submissions=made, before=rows[PAGE - 1].made_at if len(rows) > PAGE else None)
+
+
+async def submission(request: web.Request, _body: None) -> models.Submission:
+    """Show one submission."""
+    parts = request.app[PARTS]
+    names = await directory(request)
+    async with parts.sessions() as session:
+        row = await session.get(SubmissionRow, request.match_info["submission"])
+    if row is None or not may_read(request[WHO], names, row.author, row.unit):
+        raise ApiRefused(404, "not_found")
+    return await _submission(request, names, row)
+
+
+async def _submission(request: web.Request, names: Directory, row: SubmissionRow) -> models.Submission:
+    parts, lang = request.app[PARTS], request[LANG]
+    waiting = [
+        {"words": names.stage(stage["id"], lang),
+         "people": [{"name": p.name, "office": p.title, "extension": p.extension} for p in names.stage_people(stage, parts.now(), row.author)]}
+        for stage in row.stages if stage["id"] in row.waiting
+    ]
+    returned, notes = None, []
+    if row.state == "returned" and row.returned is not None:
+        returned = {"by": names.name(row.returned["by"]), "at": row.returned["at"], "reason": row.returned["reason"]}
+        notes = await read_notes(parts.socket, row.returned["notes"]) if row.returned.get("notes") else []
+    sends = []
+    async with parts.sessions() as session:
+        for channel, (identifier, state) in row.publications.items():
+            sent = await session.get(PublicationRow, identifier)
+            sends.append({"channel": channel, "name": names.channel(channel), "state": state, "url": sent.url if sent is not None else ""})
+    return models.Submission(
+        id=row.id, number=row.number, revision=row.revision, draft=row.draft, title=row.title, state=row.state, made_at=row.made_at,
+        since=row.since, window_to=row.window_to, waiting=waiting, returned=returned, notes=notes, publications=sends,
+    )
+
+
+async def recall(request: web.Request, body: models.CommandBody) -> models.Acted:
+    """Take a submission back."""
+    parts, who = request.app[PARTS], request[WHO]
+    identifier = request.match_info["submission"]
+    answer = await parts.socket.post(
+        "/v1/recall", {"command": body.command, "submission": identifier}, session=who.token, lang=request[LANG],
+    )
+    await parts.follower.reached(answer["seq"])
+    return models.Acted(seq=answer["seq"])

@@ -1,0 +1,186 @@
+"""What the API takes and gives; the OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.desk.drafts.form import DraftForm
+from gateway.protocol.requests import CommandId, DraftId
+
+
+class Taken(BaseModel):
+    """A request's body: strict, unknown fields refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Given(BaseModel):
+    """An answer's body."""
+
+
+class PairBody(Taken):
+    """The code shown at the counter, and how this browser shall be called under 我的设备."""
+
+    code: str = Field(min_length=4, max_length=20)
+    device_name: str = Field(min_length=1, max_length=80)
+
+
+class NewDraftBody(DraftForm):
+    """A draft with its body as HTML of any kind; `command` makes a repeat give the same draft."""
+
+    command: CommandId
+    html: str = Field(default="", max_length=2 << 20)
+
+
+class CommandBody(Taken):
+    """A command on one's own submission."""
+
+    command: CommandId
+
+
+class DraftBody(Taken):
+    """A draft to look at."""
+
+    draft: DraftId
+
+
+class SubmitBody(Taken):
+    """A draft to hand in, in the version that was looked at."""
+
+    command: CommandId
+    draft: DraftId
+    version: int = Field(ge=1, le=1_000_000_000)
+
+
+class Session(Given):
+    """A paired device's session."""
+
+    session: str
+    person: str
+    name: str
+
+
+class Me(Given):
+    """Who the session belongs to."""
+
+    person: str
+    name: str
+    title: str
+    unit: str
+    unit_name: str
+    offices: list[dict[str, str]]
+    lang: str
+    state: Literal["ok", "sealed", "unreachable"]
+
+
+class Channel(Given):
+    """A channel that this person may use, and what it can do."""
+
+    id: str
+    platform: str
+    account: str
+    name: str
+    unit: str
+    level: str
+    filing: str
+    capabilities: dict[str, bool]
+    used: int
+    limit: int
+
+
+class Channels(Given):
+    """Channels."""
+
+    channels: list[Channel]
+
+
+class Draft(Given):
+    """A draft after it was kept; `removed` says what normalising took out, `needed` which pictures are missing."""
+
+    draft: str
+    version: int
+    state: str
+    at: str
+    removed: list[dict[str, Any]]
+    needed: list[dict[str, str]]
+
+
+class Picture(Given):
+    """A picture in normal form; put `media:<digest>` as its src into the html."""
+
+    digest: str
+    width: int
+    height: int
+    notes: list[str]
+
+
+class Look(Given):
+    """What would happen: route and people, findings, all obstacles, quotas; `blocking` counts what must be mended."""
+
+    ok: bool
+    answered: bool
+    blocking: int
+    route: list[dict[str, Any]]
+    findings: list[dict[str, Any]]
+    obstacles: list[dict[str, Any]]
+    gaps: list[str]
+    quotas: list[dict[str, Any]]
+    window_to: str
+
+
+class Submitted(Given):
+    """The submission that a draft became."""
+
+    submission: str
+    number: str
+    seq: int
+
+
+class Submission(Given):
+    """A submission as its author sees it."""
+
+    id: str
+    number: str
+    revision: int
+    draft: str
+    title: str
+    state: str
+    made_at: str
+    since: str
+    window_to: str
+    waiting: list[dict[str, Any]]
+    returned: dict[str, Any] | None
+    notes: list[dict[str, str]]
+    publications: list[dict[str, str]]
+
+
+class Submissions(Given):
+    """One's own submissions, newest first; `before` goes on."""
+
+    submissions: list[Submission]
+    before: str | None
+
+
+class Acted(Given):
+    """The last entry of what was done."""
+
+    seq: int
+
+
+class Problem(Given):
+    """RFC 9457: what happened, on what basis, what next, whom to ask."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    rule: str
+    article: str
+    next: str
+    ask: list[dict[str, Any]]
+    missing: list[str]

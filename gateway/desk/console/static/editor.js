@@ -1,0 +1,267 @@
+// The editor: a document without scripts in a frame, edited from here; every change is kept by the server, else on this device.
+(() => {
+  "use strict";
+  const root = document.getElementById("editor");
+  if (!root) return;
+  const id = root.dataset.draft, key = "qianfa-draft-" + id, token = JSON.parse(document.body.getAttribute("hx-headers"))["X-Form-Token"];
+  const frame = document.getElementById("body"), preview = document.getElementById("preview"), saved = document.getElementById("saved");
+  const $ = (name) => document.getElementById(name);
+  let version = Number(root.dataset.version), timer = 0, saving = false, dirty = false, halted = false, cover = $("covers").dataset.cover || null;
+
+  const doc = () => frame.contentDocument;
+  const checked = (name) => [...document.querySelectorAll(`input[name=${name}]:checked`)].map((node) => node.value);
+
+  function targets() {
+    const fixed = [...document.querySelectorAll(".target")];
+    if (fixed.length) return fixed.map((n) => ({ channel: n.dataset.channel, operation: n.dataset.operation, previous: n.dataset.previous }));
+    return checked("channel").map((channel) => ({ channel, operation: "publish", previous: null }));
+  }
+
+  function form() {
+    const facts = checked("fact"), when = checked("when")[0], at = $("scheduled").value;
+    return {
+      version, html: doc().body.innerHTML, title: $("title").value, summary: $("summary").value, author: $("author").value,
+      source: { kind: checked("source")[0] || "original", name: $("source-name").value, url: $("source-url").value }, cover, targets: targets(),
+      facts: {
+        category: checked("category")[0] || "", sensitive: facts.includes("sensitive"), executives: facts.includes("executives"),
+        external_quote: facts.includes("external_quote"), ai_generated: facts.includes("ai_generated"), reprinted_pictures: facts.includes("reprinted_pictures"),
+      },
+      scheduled: when === "fixed" && at ? new Date(at + ":00+08:00").toISOString() : null, message: $("message").value,
+    };
+  }
+
+  function send(path, body, type) {
+    return fetch(path, { method: "POST", body, headers: { "Content-Type": type, "X-Form-Token": token }, credentials: "same-origin", redirect: "error" });
+  }
+
+  function keepHere() {
+    try { localStorage.setItem(key, JSON.stringify({ at: Date.now(), form: form() })); } catch { /* storage may be full or off; the page still holds the text */ }
+  }
+
+  function changed() {
+    dirty = true;
+    saved.textContent = root.dataset.unsaved;
+    titleCount();
+    clearTimeout(timer);
+    timer = setTimeout(save, 700);
+  }
+
+  async function save() {
+    clearTimeout(timer);
+    if (saving || halted) { if (saving) timer = setTimeout(save, 300); return; }
+    saving = true;
+    dirty = false;
+    saved.textContent = root.dataset.saving;
+    try {
+      const answer = await send(`/drafts/${id}/save`, JSON.stringify(form()), "application/json");
+      const value = await answer.json();
+      if (answer.ok) {
+        version = value.version;
+        localStorage.removeItem(key);
+        saved.textContent = root.dataset.saved + " " + new Date(value.at).toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+        const y = preview.contentWindow ? preview.contentWindow.scrollY : 0;
+        preview.onload = () => { if (preview.contentWindow) preview.contentWindow.scrollTo(0, y); };
+        preview.contentWindow.location.reload();
+        document.body.dispatchEvent(new Event("saved"));
+      } else {
+        keepHere();
+        saved.textContent = value.title || root.dataset.offline;
+        if (answer.status === 409) halted = true;
+        if (answer.status === 401) location.assign("/welcome?next=" + encodeURIComponent(location.pathname));
+      }
+    } catch {
+      keepHere();
+      dirty = true;
+      saved.textContent = root.dataset.offline;
+      timer = setTimeout(save, 5000);
+    } finally {
+      saving = false;
+    }
+    if (dirty && !halted) { clearTimeout(timer); timer = setTimeout(save, 700); }
+  }
+
+  function titleCount() {
+    const n = [...$("title").value].length;
+    $("title-count").textContent = root.dataset.count.replace("{n}", n);
+    $("title-count").classList.toggle("late", n > 64);
+  }
+
+  function told(lines, needed) {
+    const box = $("removed");
+    box.replaceChildren();
+    box.hidden = !lines.length && !needed.length;
+    if (box.hidden) return;
+    const head = document.createElement("b");
+    head.textContent = root.dataset.removed + " " + lines.reduce((n, line) => n + line.count, 0);
+    const list = document.createElement("ul");
+    for (const line of lines) {
+      const item = document.createElement("li"), before = document.createElement("code"), after = document.createElement("code");
+      before.textContent = (line.count > 1 ? `${line.count}× ` : "") + (line.before || line.what);
+      after.textContent = "→ " + (line.after || "∅") + (line.where ? "  …" + line.where : "");
+      item.append(before, after);
+      list.append(item);
+    }
+    box.append(head, list);
+    if (needed.length) {
+      const more = document.createElement("p");
+      more.textContent = root.dataset.needed + "：" + needed.map((item) => item.alt || item.where || item.url).join("、");
+      box.append(more);
+    }
+  }
+
+  function insert(html) {
+    doc().body.focus();
+    doc().execCommand("insertHTML", false, html);
+    changed();
+  }
+
+  async function paste(event) {
+    const data = event.clipboardData;
+    const files = [...data.files].filter((file) => file.type.startsWith("image/"));
+    const html = data.getData("text/html");
+    if (!html && files.length) { event.preventDefault(); for (const file of files) await picture(file); return; }
+    if (!html) return;
+    event.preventDefault();
+    await clean(html);
+  }
+
+  async function clean(html) {
+    try {
+      const answer = await send(`/drafts/${id}/paste`, JSON.stringify({ html }), "application/json");
+      const value = await answer.json();
+      if (!answer.ok) { saved.textContent = value.title; return; }
+      insert(value.html);
+      told(value.removed, value.needed);
+    } catch {
+      const text = new DOMParser().parseFromString(html, "text/html").body.textContent;
+      doc().execCommand("insertText", false, text);
+      saved.textContent = root.dataset.offline;
+    }
+  }
+
+  async function picture(file) {
+    saved.textContent = root.dataset.uploading;
+    try {
+      const answer = await send(`/drafts/${id}/pictures`, file, file.type || "application/octet-stream");
+      const value = await answer.json();
+      if (!answer.ok) { saved.textContent = value.title; return; }
+      insert(`<p><img src="${value.src}" alt=""></p>`);
+      addCover(value);
+    } catch { saved.textContent = root.dataset.offline; }
+  }
+
+  function addCover(value) {
+    if (document.querySelector(`#covers [data-digest="${value.digest}"]`)) return;
+    const button = document.createElement("button"), image = document.createElement("img"), size = document.createElement("span");
+    button.type = "button"; button.setAttribute("role", "radio"); button.dataset.digest = value.digest;
+    image.src = value.src; image.alt = ""; size.className = "meta"; size.textContent = `${value.width}×${value.height}`;
+    button.append(image, size);
+    $("covers").append(button);
+    if (!cover) cover = value.digest;
+    marks();
+  }
+
+  function marks() {
+    for (const node of document.querySelectorAll("#covers [data-digest]")) node.setAttribute("aria-checked", String(node.dataset.digest === cover));
+    const kind = checked("source")[0] || "original";
+    $("source-more").hidden = kind === "original";
+    $("scheduled").hidden = checked("when")[0] !== "fixed";
+  }
+
+  function find(field, quote) {
+    if (field && field !== "body") {
+      const node = $(field === "source.name" ? "source-name" : field);
+      if (node) { node.focus(); const at = node.value.indexOf(quote); if (at >= 0 && node.setSelectionRange) node.setSelectionRange(at, at + quote.length); }
+      return null;
+    }
+    const walker = doc().createTreeWalker(doc().body, NodeFilter.SHOW_TEXT);
+    const nodes = [];
+    let text = "";
+    while (walker.nextNode()) { nodes.push([text.length, walker.currentNode]); text += walker.currentNode.data; }
+    const start = text.indexOf(quote);
+    if (start < 0 || !quote) return null;
+    const place = (offset) => { let found = nodes[0]; for (const item of nodes) if (item[0] <= offset) found = item; return [found[1], offset - found[0]]; };
+    const range = doc().createRange();
+    range.setStart(...place(start));
+    const [last, offset] = place(start + quote.length - 1);
+    range.setEnd(last, offset + 1);
+    const selection = doc().getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+    (range.startContainer.parentElement || doc().body).scrollIntoView({ block: "center" });
+    frame.scrollIntoView({ block: "nearest" });
+    return range;
+  }
+
+  function fit() { frame.style.height = Math.max(420, doc().body.scrollHeight + 8) + "px"; }
+
+  function ready() {
+    const body = doc() && doc().body;
+    if (!body || body.isContentEditable) return;
+    body.contentEditable = "true";
+    body.setAttribute("role", "textbox");
+    body.setAttribute("aria-multiline", "true");
+    doc().execCommand("defaultParagraphSeparator", false, "p");
+    doc().execCommand("styleWithCSS", false, false);
+    doc().addEventListener("input", () => { changed(); fit(); });
+    doc().addEventListener("paste", paste);
+    doc().addEventListener("drop", (event) => {
+      const files = [...event.dataTransfer.files].filter((file) => file.type.startsWith("image/"));
+      const html = event.dataTransfer.getData("text/html");
+      if (!files.length && !html) return;
+      event.preventDefault();
+      if (files.length) files.forEach(picture); else clean(html);
+    });
+    fit();
+    new ResizeObserver(fit).observe(body);
+  }
+
+  frame.addEventListener("load", ready);
+  if (doc() && doc().readyState === "complete") ready();
+  root.addEventListener("input", (event) => { if (event.target.closest(".write") && event.target.type !== "file") { marks(); changed(); } });
+  root.addEventListener("click", (event) => {
+    const node = event.target.closest("button");
+    if (!node) return;
+    if (node.dataset.do) { doc().body.focus(); doc().execCommand(node.dataset.do, false); changed(); }
+    else if (node.dataset.block) { doc().body.focus(); doc().execCommand("formatBlock", false, node.dataset.block); changed(); }
+    else if (node.id === "tool-link") {
+      const address = prompt(root.dataset.link, "https://");
+      if (address && /^https?:\/\//.test(address)) { doc().body.focus(); doc().execCommand("createLink", false, address); changed(); }
+    } else if (node.dataset.digest) { cover = cover === node.dataset.digest ? null : node.dataset.digest; marks(); changed(); }
+    else if (node.classList.contains("goto")) find(node.dataset.field, node.dataset.quote);
+    else if (node.classList.contains("fix")) fix(node.dataset);
+    else if (node.id === "mend") { const first = document.querySelector("#panel .finding.block .goto"); if (first) first.click(); else document.querySelector("#panel .why, #panel .finding").scrollIntoView({ block: "center" }); }
+  });
+
+  function fix(data) {
+    if (data.field !== "body") {
+      const node = $(data.field === "source.name" ? "source-name" : data.field);
+      if (node) { node.value = node.value.replace(data.quote, () => data.with); changed(); }
+      return;
+    }
+    if (find("body", data.quote)) { doc().execCommand("insertText", false, data.with); changed(); }
+  }
+
+  $("tool-picture").addEventListener("change", async (event) => { for (const file of event.target.files) await picture(file); event.target.value = ""; });
+  document.addEventListener("keydown", (event) => { if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); save(); } });
+  document.body.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.path.endsWith("/submit")) event.detail.parameters.set("version", String(version));
+  });
+  addEventListener("beforeunload", (event) => { if (dirty || saving) { keepHere(); if (!saving) event.preventDefault(); } });
+  addEventListener("online", save);
+
+  const local = localStorage.getItem(key);
+  if (local) {
+    $("local-copy").hidden = false;
+    $("use-local").addEventListener("click", () => {
+      const kept = JSON.parse(local).form;
+      $("title").value = kept.title; $("summary").value = kept.summary; $("author").value = kept.author; $("message").value = kept.message;
+      // What was kept here goes through the server's normaliser like any paste before it is shown again.
+      doc().execCommand("selectAll", false);
+      clean(kept.html).then(() => { localStorage.removeItem(key); $("local-copy").hidden = true; });
+    });
+    $("drop-local").addEventListener("click", () => { localStorage.removeItem(key); $("local-copy").hidden = true; });
+  }
+  titleCount();
+  marks();
+})();

@@ -1,0 +1,121 @@
+"""One submission: where it stands, its timeline, its notes, and what its author may do now."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+from aiohttp import web
+from sqlalchemy import select
+
+from gateway.desk.console.notes import read_notes
+from gateway.desk.console.page import caught_up, directory, draw
+from gateway.desk.drafts.tables import DraftRow
+from gateway.desk.parts import LANG, PARTS, WHO, Parts, Who
+from gateway.desk.readmodel.directory import Directory
+from gateway.desk.readmodel.entries import EntryRow
+from gateway.desk.readmodel.projection import TextRow
+from gateway.desk.readmodel.publications import PublicationRow
+from gateway.desk.readmodel.submissions import DecisionRow, SubmissionRow
+from gateway.desk.socket_client import Problem, Unavailable
+from gateway.protocol.entries import EntryType
+
+QUIET: Final = (EntryType.PUBLICATION_HANDLE,)
+READERS: Final = ("leader", "brand_pr", "brand_pr_head", "auditor", "founder")
+ACTS: Final = frozenset({"recall", "cancel", "renew"})
+
+
+def may_read(who: Who, names: Directory, author: str, unit: str) -> bool:
+    """Return whether a person may read what is not public yet: author, unit and its heads, the channel's operators, leaders, brand & PR, audit."""
+    if who.person == author or who.unit == unit or who.holds(*READERS):
+        return True
+    return any(office == "unit_head" and names.inside(unit, scope) for office, scope in who.offices)
+
+
+async def find(request: web.Request, identifier: str, names: Directory) -> SubmissionRow | None:
+    """Return a submission that this person may read, None where the read model does not have it (yet).
+
+    Raises:
+        HTTPNotFound: it is not theirs to read.
+    """
+    async with request.app[PARTS].sessions() as session:
+        row = await session.get(SubmissionRow, identifier)
+    if row is not None and not may_read(request[WHO], names, row.author, row.unit):
+        raise web.HTTPNotFound
+    return row
+
+
+def steps(row: SubmissionRow, decisions: Sequence[DecisionRow]) -> list[dict[str, Any]]:
+    """Return the route with what was signed: each stage with its decision or none, and whether it is its turn."""
+    signed = {decision.stage: decision for decision in decisions if decision.revision == row.revision and decision.standing}
+    return [{"stage": stage, "decision": signed.get(stage["id"]), "turn": stage["id"] in row.waiting} for stage in row.stages]
+
+
+def allowed(row: SubmissionRow, who: Who) -> list[str]:
+    """Return what the author may do now; the enforcer judges again."""
+    on_its_way = any(state in {"held", "intended", "prepared", "dispatched", "pending", "unknown"} for _, state in row.publications.values())
+    if row.author != who.person or on_its_way:
+        return []
+    if row.state == "in_review":
+        return ["recall", "cancel"]
+    if row.state == "expired":
+        return ["renew", "recall", "cancel"]
+    return ["cancel"] if row.state in {"returned", "recalled"} else []
+
+
+async def submission(request: web.Request) -> web.Response:
+    """Draw the page."""
+    parts, who, identifier = request.app[PARTS], request[WHO], request.match_info["submission"]
+    current = await caught_up(request)
+    names = await directory(request)
+    row = await find(request, identifier, names)
+    if row is None:
+        if current:
+            raise web.HTTPNotFound
+        return await draw(request, "arriving.html", names=names, identifier=identifier)
+    async with parts.sessions() as session:
+        decisions = list(await session.scalars(select(DecisionRow).where(DecisionRow.submission == row.id).order_by(DecisionRow.seq)))
+        timeline = list(await session.scalars(
+            select(EntryRow).where(EntryRow.thread == row.id, EntryRow.type.not_in(QUIET)).order_by(EntryRow.seq).limit(500)))
+        sends = list(await session.scalars(select(PublicationRow).where(PublicationRow.submission == row.id).order_by(PublicationRow.seq)))
+        comments = {d.seq: text.text for d in decisions if d.comment and (text := await session.get(TextRow, d.comment)) is not None}
+        message = await session.get(TextRow, row.message) if row.message else None
+        draft = await session.get(DraftRow, row.draft)
+    notes = []
+    if row.returned is not None and row.state == "returned" and row.returned.get("notes"):
+        notes = await read_notes(parts.socket, row.returned["notes"])
+    return await draw(
+        request, "submission.html", names=names, row=row, steps=steps(row, decisions), timeline=timeline, sends=sends, comments=comments,
+        message=message.text if message is not None else "", notes=notes, acts=allowed(row, who), current=current, command=secrets.token_hex(16),
+        draft=draft if draft is not None and draft.owner == who.person else None, problem=None,
+    )
+
+
+async def act(request: web.Request) -> web.StreamResponse:
+    """撤回, 取消 or 续期 by the author; the enforcer decides."""
+    parts, who, identifier, what = request.app[PARTS], request[WHO], request.match_info["submission"], request.match_info["act"]
+    data = await request.post()
+    command = str(data.get("command", ""))
+    if what not in ACTS or not re.fullmatch("[0-9a-f]{32}", command):
+        raise web.HTTPNotFound
+    try:
+        answer = await parts.socket.post(
+            f"/v1/{what}", {"command": command, "submission": identifier}, session=who.token, lang=request[LANG],
+        )
+    except Problem as problem:
+        return await draw(request, "problem.html", status=problem.status, problem=problem.body, back=f"/submissions/{identifier}")
+    except Unavailable:
+        return await draw(request, "unavailable.html", status=503, back=f"/submissions/{identifier}")
+    await parts.follower.reached(answer["seq"])
+    return web.Response(status=303, headers={"Location": f"/submissions/{identifier}?after={answer['seq']}"})
+
+
+async def listing(parts: Parts, person: str, limit: int, before: str | None) -> list[SubmissionRow]:
+    """Return a person's submissions, newest first, after the key `before` (an instant)."""
+    query = select(SubmissionRow).where(SubmissionRow.author == person)
+    if before is not None:
+        query = query.where(SubmissionRow.made_at < before)
+    async with parts.sessions() as session:
+        return list(await session.scalars(query.order_by(SubmissionRow.made_at.desc(), SubmissionRow.id.desc()).limit(limit)))

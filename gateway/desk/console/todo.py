@@ -1,0 +1,81 @@
+"""待办: what waits for this person, grouped by how it can be decided; each item opens at the counter."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+from sqlalchemy import or_, select, tuple_
+
+from gateway.desk.console.page import counters, directory, draw
+from gateway.desk.parts import PARTS, WHO, Parts, Who
+from gateway.desk.readmodel.directory import Directory
+from gateway.desk.readmodel.publications import PublicationRow
+from gateway.desk.readmodel.submissions import SubmissionRow, WaitingRow
+from gateway.protocol import instants
+
+LIMIT: Final = 200
+OWN_LIMIT: Final = 20
+TROUBLE: Final = ("unknown", "missed", "rejected", "abandoned", "absent", "stopped")
+
+
+def together(row: SubmissionRow) -> bool:
+    """Return whether it may be signed in a list: ordinary, nothing to confirm, neither withdrawal nor emergency (design.md 6.3)."""
+    sensitive = row.facts.get("sensitive") is not False
+    withdrawing = any(target["operation"] == "withdraw" for target in row.targets)
+    return not (sensitive or row.emergency or withdrawing or row.findings["confirm"])
+
+
+async def queue(parts: Parts, who: Who, names: Directory) -> list[SubmissionRow]:
+    """Return the submissions that wait for an office this person holds now, the earliest due first."""
+    now = parts.now()
+    held = [(a.office, a.scope) for a in names.appointments if a.person == who.person and a.start <= now < a.end]
+    known = names.people.get(who.person)
+    if not held or (known is not None and known.suspended):
+        return []
+    query = (
+        select(SubmissionRow, WaitingRow.stage).join(WaitingRow, WaitingRow.submission == SubmissionRow.id)
+        .where(tuple_(WaitingRow.office, WaitingRow.scope).in_(held)).order_by(WaitingRow.window_to, SubmissionRow.id).limit(LIMIT)
+    )
+    async with parts.sessions() as session:
+        found = (await session.execute(query)).tuples().all()
+    rows: dict[str, SubmissionRow] = {}
+    for row, stage_id in found:
+        stage = next((stage for stage in row.stages if stage["id"] == stage_id), None)
+        if stage is not None and any(p.id == who.person for p in names.stage_people(stage, now, row.author)):
+            rows.setdefault(row.id, row)
+    return list(rows.values())
+
+
+async def own(parts: Parts, person: str, *states: str) -> list[SubmissionRow]:
+    """Return a person's own submissions in these states, the newest first."""
+    query = (
+        select(SubmissionRow).where(SubmissionRow.author == person, SubmissionRow.state.in_(states)).order_by(SubmissionRow.made_at.desc())
+        .limit(OWN_LIMIT)
+    )
+    async with parts.sessions() as session:
+        return list(await session.scalars(query))
+
+
+async def trouble(parts: Parts, who: Who) -> list[PublicationRow]:
+    """Return sends that a person must look at: one's own, and everyone's for brand & PR."""
+    query = select(PublicationRow).where(or_(PublicationRow.state.in_(TROUBLE), PublicationRow.drift != ""))
+    if not who.holds("brand_pr", "brand_pr_head"):
+        query = query.where(PublicationRow.author == who.person)
+    async with parts.sessions() as session:
+        return list(await session.scalars(query.order_by(PublicationRow.changed_at.desc()).limit(OWN_LIMIT)))
+
+
+async def todo(request: web.Request) -> web.Response:
+    """Draw the page."""
+    parts, who = request.app[PARTS], request[WHO]
+    names = await directory(request)
+    waiting = await queue(parts, who, names)
+    decided = f"decided:{who.person}:{instants.office_day(parts.now())}"
+    return await draw(
+        request, "todo.html", names=names,
+        groups=[("todo.together", [row for row in waiting if together(row)]), ("todo.single", [row for row in waiting if not together(row)])],
+        waiting=len(waiting), returned=await own(parts, who.person, "returned", "expired"),
+        reviewing=await own(parts, who.person, "in_review"), trouble=await trouble(parts, who),
+        done_today=(await counters(parts, decided))[decided],
+    )

@@ -1,0 +1,1 @@
+"""Drafts: what people write before anyone is asked; kept, normalised, never lost."""

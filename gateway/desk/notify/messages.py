@@ -1,0 +1,183 @@
+"""What is said to whom: one line with title, channel, what is to be done and by when, and a link to exactly that item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gateway.desk.readmodel.channels import ChannelRow
+from gateway.desk.readmodel.people import AppointmentRow, PersonRow
+from gateway.desk.readmodel.projection import CURSOR_ID, CursorRow, TextRow
+from gateway.desk.readmodel.publications import PublicationRow
+from gateway.desk.readmodel.refusals import FreezeRow
+from gateway.desk.readmodel.submissions import SubmissionRow, WaitingRow
+from gateway.desk.settings import DeskSettings
+from gateway.protocol import instants
+from gateway.protocol.entries import Entry
+from gateway.protocol.instants import OFFICE_ZONE, Instant
+
+OPERATIONS: Final = {"publish": "发布", "edit": "更正", "withdraw": "撤稿"}
+_ABOUT_PUBLICATION: Final = {
+    "live": "已发布", "gone": "已撤下", "rejected": "平台拒绝，需重新放行", "unknown": "待核实：平台没有回话，正在回读", "absent": "已核实未发出",
+    "abandoned": "未发送，需重新放行", "missed": "错过定时，请决定是否重新放行", "stopped": "已停发", "drifted": "异动：线上与签发内容不一致",
+}
+_ALARM: Final = frozenset({"unknown", "missed", "drifted", "rejected", "abandoned"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message; `mail` is empty for people without an address, `to_group` also sends it to the robot."""
+
+    key: str
+    person: str | None
+    subject: str
+    text: str
+    link: str
+    mail: str = ""
+    to_group: bool = False
+
+
+def messages(session: Session, settings: DeskSettings, kind: str, entry: Entry, about: str) -> Iterator[Message]:
+    """Yield the messages that one notice gives rise to."""
+    if kind == "waiting":
+        yield from _waiting(session, settings, entry, about)
+    elif kind in {"returned", "expired"}:
+        yield from _author(session, settings, kind, about)
+    elif kind in _ABOUT_PUBLICATION:
+        yield from _publication(session, settings, kind, entry, about)
+    elif kind == "emergency":
+        yield from _emergency(session, settings, about)
+    elif kind == "frozen":
+        yield from _frozen(session, settings, entry, about)
+    elif kind == "proposal":
+        yield from _proposal(session, settings, entry, about)
+
+
+def _waiting(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
+    row = session.get(SubmissionRow, about)
+    if row is None or not row.waiting:
+        return
+    findings = row.findings
+    due = instants.to_datetime(Instant(row.window_to)).astimezone(OFFICE_ZONE).strftime("%m-%d %H:%M")
+    text = (
+        f"【待您办理】《{row.title}》{_targets(session, row)} | {findings['block']} 阻断 {findings['confirm']} 提醒 | {due} 前"
+    )
+    link = f"{settings.counter_url}/s/item/{row.id}"
+    waiting = session.scalars(select(WaitingRow).where(WaitingRow.submission == row.id)).all()
+    people = dict.fromkeys(p for wait in waiting for p in holders(session, wait.office, wait.scope, entry.at) if p != row.author)
+    for number, person in enumerate(people):
+        yield Message(
+            key=f"waiting:{row.id}:{row.revision}:{','.join(row.waiting)}:{row.window_to}"[:200], person=person, subject=text, text=text,
+            link=link, mail=mail_of(session, person), to_group=number == 0,
+        )
+
+
+def _author(session: Session, settings: DeskSettings, kind: str, about: str) -> Iterator[Message]:
+    row = session.get(SubmissionRow, about)
+    if row is not None:
+        word = "已退回，请修改后再报" if kind == "returned" else "已过期，可一键续期"
+        text = f"【{word}】《{row.title}》{row.number}"
+        yield Message(
+            key=f"{kind}:{row.id}:{row.revision}:{row.seq}", person=row.author, subject=text, text=text,
+            link=f"{settings.desk_url}/submissions/{row.id}", mail=mail_of(session, row.author),
+        )
+
+
+def _publication(session: Session, settings: DeskSettings, kind: str, entry: Entry, about: str) -> Iterator[Message]:
+    row = session.get(PublicationRow, about)
+    if row is None:
+        return
+    where = _channel(session, row.channel)
+    text = f"【{_ABOUT_PUBLICATION[kind]}】《{row.title}》{where}"
+    people = [row.author]
+    if kind in _ALARM:
+        people += holders(session, "brand_pr", _group(session), entry.at) + holders(session, "brand_pr_head", _group(session), entry.at)
+    for number, person in enumerate(dict.fromkeys(people)):
+        yield Message(
+            key=f"{kind}:{row.id}:{entry.seq}", person=person, subject=text, text=text, link=f"{settings.desk_url}/publications/{row.id}",
+            mail=mail_of(session, person), to_group=number == 0 and kind in _ALARM,
+        )
+
+
+def _emergency(session: Session, settings: DeskSettings, about: str) -> Iterator[Message]:
+    row = session.get(SubmissionRow, about)
+    if row is None:
+        return
+    text = f"【应急撤稿】《{row.title}》{_targets(session, row)}，由 {name_of(session, row.author)} 办理，事后复核"
+    for number, person in enumerate(session.scalars(select(PersonRow.id).where(PersonRow.suspended.is_(False))).all()):
+        yield Message(
+            key=f"emergency:{row.id}", person=person, subject=text, text=text, link=f"{settings.desk_url}/submissions/{row.id}",
+            mail=mail_of(session, person), to_group=number == 0,
+        )
+
+
+def _frozen(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
+    row = session.get(FreezeRow, about)
+    if row is None:
+        return
+    names = {"all": "全部渠道", "channel": _channel(session, row.target)}
+    text = f"【已冻结】{names.get(row.scope, row.scope)}，由 {name_of(session, row.by)} 冻结；解冻须另外两人"
+    group = _group(session)
+    people = [p for office in ("brand_pr", "brand_pr_head", "leader", "founder") for p in holders(session, office, group, entry.at)]
+    for number, person in enumerate(dict.fromkeys(people)):
+        yield Message(
+            key=f"frozen:{row.id}", person=person, subject=text, text=text, link=f"{settings.desk_url}/publications", mail=mail_of(session, person),
+            to_group=number == 0,
+        )
+
+
+def _proposal(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
+    group = _group(session)
+    people = [p for office in ("founder", "brand_pr_head", "sysadmin") for p in holders(session, office, group, entry.at) if p != entry.actor]
+    text = f"【变更单待确认】{name_of(session, entry.actor)} 提交了一张变更单，须另一人确认"
+    for person in dict.fromkeys(people):
+        yield Message(
+            key=f"proposal:{about}", person=person, subject=text, text=text, link=f"{settings.counter_url}/i/changes",
+            mail=mail_of(session, person),
+        )
+
+
+def holders(session: Session, office: str, scope: str, at: str) -> list[str]:
+    """Return the people who hold `office` for `scope` at `at` and are not suspended."""
+    query = (
+        select(AppointmentRow.person).join(PersonRow, PersonRow.id == AppointmentRow.person)
+        .where(AppointmentRow.office == office, AppointmentRow.scope == scope, AppointmentRow.start <= at, AppointmentRow.end > at,
+               PersonRow.suspended.is_(False))
+    )
+    return list(session.scalars(query))
+
+
+def name_of(session: Session, person: str) -> str:
+    """Return a person's name, or the id where it was erased."""
+    row = session.get(PersonRow, person)
+    text = session.get(TextRow, row.name) if row is not None else None
+    return text.text if text is not None else person
+
+
+def mail_of(session: Session, person: str) -> str:
+    """Return a person's mail address, empty where none is known."""
+    row = session.get(PersonRow, person)
+    commitment = row.details.get("mail") if row is not None else None
+    text = session.get(TextRow, commitment) if commitment else None
+    return text.text if text is not None else ""
+
+
+def _group(session: Session) -> str:
+
+    cursor = session.get(CursorRow, CURSOR_ID)
+    return cursor.group_unit if cursor is not None else ""
+
+
+def _channel(session: Session, identifier: str) -> str:
+    row = session.get(ChannelRow, identifier)
+    return row.name if row is not None else identifier
+
+
+def _targets(session: Session, row: SubmissionRow) -> str:
+    first = row.targets[0]
+    more = f"等 {len(row.targets)} 个渠道" if len(row.targets) > 1 else ""
+    return f"{_channel(session, first['channel'])}{more}·{OPERATIONS.get(first['operation'], first['operation'])}"

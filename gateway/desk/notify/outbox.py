@@ -1,0 +1,105 @@
+"""The outbox: notices are written in the transaction that learnt of them, then sent with retries, each at most once per key."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from gateway.desk.database import Sessions
+from gateway.desk.notify.messages import Message, messages
+from gateway.desk.notify.senders import NotSent, Senders
+from gateway.desk.notify.tables import NoticeRow
+from gateway.desk.readmodel.projection import Projection
+from gateway.desk.settings import DeskSettings
+from gateway.protocol import instants
+from gateway.protocol.instants import Instant
+
+log = structlog.get_logger("desk.notify")
+
+FRESH_SECONDS: Final = 24 * 3600
+LEASE_SECONDS: Final = 120
+TRIES: Final = 8
+FIRST_PAUSE: Final = 30
+
+
+class Outbox:
+    """Writes and sends notices."""
+
+    def __init__(self, settings: DeskSettings, sessions: Sessions, senders: Senders, now: Callable[[], Instant]) -> None:
+        self._settings, self._sessions, self._senders, self._now = settings, sessions, senders, now
+        self._woken = asyncio.Event()
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The configured ways out."""
+        return self._senders.ways
+
+    def told(self, session: Session, projection: Projection) -> None:
+        """Write the notices of a batch; news older than a day (a rebuild, a first start) tells nobody."""
+        now = self._now()
+        for kind, entry, about in projection.notices:
+            if instants.seconds_between(entry.at, now) > FRESH_SECONDS:
+                continue
+            for message in messages(session, self._settings, kind, entry, about):
+                for way, address in self._senders.addresses(message):
+                    self._write(session, message, way, address, now)
+        self._woken.set()
+
+    def _write(self, session: Session, message: Message, way: str, address: str, now: Instant) -> None:
+        key = f"{message.key}|{way}|{address}"[:300]
+        if session.get(NoticeRow, key) is None:
+            session.add(NoticeRow(
+                key=key, way=way, address=address, subject=message.subject, text=message.text, link=message.link, state="waiting", tries=0,
+                made_at=now, next_at=now, error="",
+            ))
+            session.flush()
+
+    async def run(self) -> None:
+        """Send what waits, for ever."""
+        while True:
+            self._woken.clear()
+            await self.send_due()
+            try:
+                async with asyncio.timeout(15):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def send_due(self) -> int:
+        """Send what is due now and return how many went out."""
+        sent = 0
+        while (row := await self._take()) is not None:
+            try:
+                await self._senders.send(row.way, row.address, Message(key=row.key, person=None, subject=row.subject, text=row.text, link=row.link))
+            except NotSent as error:
+                await self._failed(row, str(error))
+            else:
+                await self._mark(row.key, state="sent", error="")
+                sent += 1
+        return sent
+
+    async def _take(self) -> NoticeRow | None:
+        """Take the next due notice for two minutes, so that a crash between sending and marking repeats it at most after a pause."""
+        now = self._now()
+        async with self._sessions.begin() as session:
+            query = select(NoticeRow).where(NoticeRow.state == "waiting", NoticeRow.next_at <= now).order_by(NoticeRow.next_at).limit(1)
+            row = await session.scalar(query)
+            if row is not None:
+                row.next_at = instants.plus(now, LEASE_SECONDS)
+                row.tries += 1
+        return row
+
+    async def _failed(self, row: NoticeRow, error: str) -> None:
+        pause = FIRST_PAUSE * 4 ** min(row.tries - 1, 5)
+        state = "given_up" if row.tries >= TRIES else "waiting"
+        log.warning("a notice was not sent", action="notice_failed", way=row.way, tries=row.tries, error=error)
+        await self._mark(row.key, state=state, error=error[:300], next_at=instants.plus(self._now(), pause))
+
+    async def _mark(self, key: str, **values: str) -> None:
+        async with self._sessions.begin() as session:
+            await session.execute(update(NoticeRow).where(NoticeRow.key == key).values(**values))

@@ -1,0 +1,109 @@
+"""The two ways out: mail by SMTP in a thread, and one group robot's webhook in the shapes of WeCom, DingTalk and Feishu."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import smtplib
+from email.message import EmailMessage
+from email.utils import formatdate, make_msgid
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+
+from gateway.config import Notices
+from gateway.desk.notify.messages import Message
+
+DEADLINE: Final = 15.0
+
+
+class NotSent(Exception):
+    """The notice did not go out; it is tried again."""
+
+
+def robot_body(kind: str, message: Message) -> dict[str, Any]:
+    """Return the webhook body for a robot of `kind` (WeCom group robot `text`, DingTalk `text`, Feishu `text`, or plain `json`)."""
+    text = f"{message.text}\n{message.link}"
+    if kind in {"wecom", "dingtalk"}:
+        return {"msgtype": "text", "text": {"content": text}}
+    if kind == "feishu":
+        return {"msg_type": "text", "content": {"text": text}}
+    return {"subject": message.subject, "text": message.text, "link": message.link}
+
+
+class Senders:
+    """Knows the configured ways; with none configured nobody is told, and the status page says so."""
+
+    def __init__(self, notices: Notices) -> None:
+        self._notices = notices
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The configured ways."""
+        return tuple(way for way, on in (("mail", self._notices.smtp), ("robot", self._notices.robot)) if on)
+
+    def addresses(self, message: Message) -> list[tuple[str, str]]:
+        """Return where a message goes: the person's mail, and the group's robot once."""
+        found = []
+        if self._notices.smtp and message.mail:
+            found.append(("mail", message.mail))
+        if self._notices.robot and message.to_group:
+            found.append(("robot", "group"))
+        return found
+
+    async def send(self, way: str, address: str, message: Message) -> None:
+        """Send one message.
+
+        Raises:
+            NotSent: the server refused or did not answer.
+        """
+        try:
+            if way == "mail":
+                await asyncio.to_thread(self._mail, address, message)
+            else:
+                await self._robot(message)
+        except (OSError, smtplib.SMTPException, aiohttp.ClientError, TimeoutError) as error:
+            raise NotSent(f"{type(error).__name__}: {error}") from error
+
+    def _mail(self, address: str, message: Message) -> None:
+        mail = EmailMessage()
+        mail["Subject"], mail["From"], mail["To"] = _header(message.subject), self._notices.sender, _header(address)
+        mail["Date"], mail["Message-ID"] = formatdate(localtime=False), make_msgid(domain="qianfa.invalid")
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(f"{message.text}\n\n{message.link}\n")
+        parts = urlsplit(self._notices.smtp)
+        with smtplib.SMTP(parts.hostname or "", parts.port or 25, timeout=DEADLINE) as server:
+            if server.has_extn("starttls") or (server.ehlo()[0] == 250 and server.has_extn("starttls")):
+                server.starttls()
+            if parts.username and self._notices.smtp_password_file:
+                password = self._notices.smtp_password_file.read_text(encoding="utf-8").strip()
+                server.login(unquote(parts.username), password)
+            server.send_message(mail)
+
+    async def _robot(self, message: Message) -> None:
+        body = json.dumps(robot_body(self._notices.robot_kind, message), ensure_ascii=False).encode()
+        timeout = aiohttp.ClientTimeout(total=DEADLINE)
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+            session.post(self._notices.robot, data=body, headers={"Content-Type": "application/json"}, allow_redirects=False) as response,
+        ):
+            answer = await response.content.read(65_536)
+            if response.status != 200:
+                raise NotSent(f"status {response.status}")
+            if self._notices.robot_kind in {"wecom", "dingtalk", "feishu"}:
+                _check_answer(answer)
+
+
+def _check_answer(answer: bytes) -> None:
+    """These robots answer 200 with an error inside: `errcode` (WeCom, DingTalk) or `code` (Feishu) other than 0."""
+    try:
+        value = json.loads(answer)
+    except ValueError as error:
+        raise NotSent("the robot's answer is no JSON") from error
+    if not isinstance(value, dict) or value.get("errcode", value.get("code", 0)) != 0:
+        raise NotSent(f"the robot refused: {answer[:200]!r}")
+
+
+def _header(text: str) -> str:
+    return " ".join(text.split())

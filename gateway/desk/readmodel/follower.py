@@ -1,0 +1,136 @@
+"""Following the log: ask for what is new, fetch the texts and contents it names, take it in, tell who waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from gateway import canonical
+from gateway.desk.database import Sessions
+from gateway.desk.readmodel.contents import ContentRow, read_content
+from gateway.desk.readmodel.projection import Projection, TextRow
+from gateway.desk.readmodel.projector import clear, next_seq, project
+from gateway.desk.socket_client import CommandSocket, Problem, Unavailable
+from gateway.protocol import entries
+from gateway.protocol.entries import Entry, EntryType
+
+log = structlog.get_logger("desk.follower")
+
+BATCH: Final = 500
+WAIT_SECONDS: Final = 20
+AGAIN_SECONDS: Final = 1.0
+Told = Callable[[Session, Projection], None]
+
+
+class Follower:
+    """Keeps the read model up with the log, and lets a page wait for an entry."""
+
+    def __init__(self, socket: CommandSocket, sessions: Sessions, told: Told) -> None:
+        self._socket, self._sessions, self._told = socket, sessions, told
+        self._moved = asyncio.Condition()
+        self.next = 0
+        self.size = 0
+        self.sealed = False
+        self.reachable = False
+
+    async def run(self) -> None:
+        """Follow for ever; a dead or slow enforcer is asked again after a moment."""
+        async with self._sessions() as session:
+            self.next = await session.run_sync(next_seq)
+        while True:
+            try:
+                await self.step(WAIT_SECONDS)
+            except (Unavailable, Problem) as error:
+                self.reachable = False
+                log.info("the enforcer does not answer", action="feed_waiting", cause=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def step(self, wait: float = 0) -> int:
+        """Take in one batch and return how many entries it held."""
+        deadline = wait + 10.0
+        answer = await self._socket.get(
+            "/v1/feed", params=[("after", str(self.next)), ("limit", str(BATCH)), ("wait", str(int(wait)))], deadline=deadline,
+        )
+        self.reachable, self.size, self.sealed = True, int(answer["size"]), bool(answer["sealed"])
+        batch = [_entry(value) for value in answer["entries"]]
+        if self.size < self.next:
+            log.warning("the log is shorter than the read model; reading it again", action="rebuild")
+            await self.rebuild()
+            return 0
+        if batch:
+            await self.take(batch)
+        return len(batch)
+
+    async def take(self, batch: Sequence[Entry]) -> None:
+        """Fetch what the batch names and take both in, in one transaction."""
+        texts = await self._texts(batch)
+        contents = await self._contents(batch)
+        async with self._sessions.begin() as session:
+            projection = await session.run_sync(_take, texts, contents, batch)
+            await session.run_sync(self._told, projection)
+        async with self._moved:
+            self.next = max(self.next, batch[-1].seq + 1)
+            self._moved.notify_all()
+
+    async def reached(self, seq: int, seconds: float = 2.0) -> bool:
+        """Wait until the entry `seq` has been taken in, at most `seconds`; return whether it has."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._moved:
+                await self._moved.wait_for(lambda: self.next > seq)
+        return self.next > seq
+
+    async def rebuild(self) -> None:
+        """Empty the read model and begin again at the log's start."""
+        async with self._sessions.begin() as session:
+            await session.run_sync(clear)
+        self.next = 0
+
+    async def _texts(self, batch: Sequence[Entry]) -> dict[str, str]:
+        wanted = {item for entry in batch for item in _commitments(entry)}
+        async with self._sessions() as session:
+            known = set(await session.scalars(select(TextRow.commitment).where(TextRow.commitment.in_(wanted))))
+        found = await self._socket.values(sorted(wanted - known)) if wanted - known else {}
+        return {commitment: text for commitment, text in found.items() if text is not None}
+
+    async def _contents(self, batch: Sequence[Entry]) -> list[ContentRow]:
+        wanted = {entry.data["content"] for entry in batch if entry.type in {EntryType.SUBMISSION_MADE, EntryType.REFUSED}} - {None}
+        async with self._sessions() as session:
+            known = set(await session.scalars(select(ContentRow.digest).where(ContentRow.digest.in_(wanted))))
+        rows = []
+        for digest in sorted(wanted - known):
+            with suppress(Problem):
+                data = await self._socket.blob(digest)
+                rows.append(await asyncio.to_thread(read_content, digest, data))
+        return rows
+
+
+def _take(session: Session, texts: dict[str, str], contents: Sequence[ContentRow], batch: Sequence[Entry]) -> Projection:
+    for commitment, text in texts.items():
+        session.merge(TextRow(commitment=commitment, text=text))
+    for row in contents:
+        session.merge(row)
+    session.flush()
+    return project(session, batch)
+
+
+def _entry(value: dict[str, Any]) -> Entry:
+    return entries.load(canonical.encode_trusted(value))
+
+
+def _commitments(entry: Entry) -> Iterator[str]:
+    data = entry.data
+    if entry.type == EntryType.PERSON_ADDED:
+        yield data["name"]
+        yield from data["details"].values()
+    for key in ("message", "comment", "reason"):
+        value = data.get(key)
+        if isinstance(value, str) and value.startswith("sha256:"):
+            yield value
+
+

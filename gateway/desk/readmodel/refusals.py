@@ -1,0 +1,81 @@
+"""Refused attempts and freezes: what was kept from happening, by which rule, and who was to be asked."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Index, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from gateway.desk.database import Base
+from gateway.desk.drafts.tables import DraftRow
+from gateway.desk.readmodel import submissions
+from gateway.desk.readmodel.contents import title_of
+from gateway.desk.readmodel.projection import Projection, ProjectTable
+from gateway.desk.readmodel.publications import PublicationRow, week_of
+from gateway.protocol.entries import Entry, EntryType
+
+
+class RefusalRow(Base):
+    """A refused attempt: who tried what, from where, and what stood against it."""
+
+    __tablename__ = "read_refusals"
+    __table_args__ = (Index(None, "at"), Index(None, "actor", "at"))
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer)
+    at: Mapped[str] = mapped_column(String(24))
+    actor: Mapped[str] = mapped_column(String(80))
+    code: Mapped[str] = mapped_column(String(60))
+    rule: Mapped[str] = mapped_column(String(20))
+    source: Mapped[str] = mapped_column(String(20))
+    channel: Mapped[str | None] = mapped_column(String(80))
+    about: Mapped[str | None] = mapped_column(String(80))
+    title: Mapped[str] = mapped_column(String(200))
+    missing: Mapped[list[str]] = mapped_column(JSON)
+
+
+class FreezeRow(Base):
+    """A stop on all sends in a scope."""
+
+    __tablename__ = "read_freezes"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(20))
+    target: Mapped[str] = mapped_column(String(80))
+    by: Mapped[str] = mapped_column(String(80))
+    reason: Mapped[str] = mapped_column(String(80))
+    at: Mapped[str] = mapped_column(String(24))
+
+
+def _refused(p: Projection, entry: Entry) -> None:
+    data = entry.data
+    p.session.merge(RefusalRow(
+        id=entry.object, seq=entry.seq, at=entry.at, actor=entry.actor, code=data["code"], rule=data["rule"], source=data["source"],
+        channel=data["channel"], about=data["about"], title=_title(p, data["content"], data["about"]), missing=data["missing"],
+    ))
+    p.bump(f"week:{week_of(entry.at)}:refused")
+
+
+def _title(p: Projection, content: str | None, about: str | None) -> str:
+    title = title_of(p, content)
+    if title or not about:
+        return title
+    for table in (submissions.SubmissionRow, PublicationRow, DraftRow):
+        row = p.session.get(table, about)
+        if row is not None:
+            return str(row.title)
+    return ""
+
+
+def _frozen(p: Projection, entry: Entry) -> None:
+    data = entry.data
+    p.session.merge(FreezeRow(id=entry.object, scope=data["scope"], target=data["target"], by=entry.actor, reason=data["reason"], at=entry.at))
+    p.notice("frozen", entry, entry.object)
+
+
+def _thawed(p: Projection, entry: Entry) -> None:
+    row = p.session.get(FreezeRow, entry.object)
+    if row is not None:
+        p.session.delete(row)
+
+
+PROJECT: ProjectTable = {EntryType.REFUSED: _refused, EntryType.FREEZE_SET: _frozen, EntryType.FREEZE_LIFTED: _thawed}
