@@ -1,0 +1,110 @@
+"""The exact rendition: a stored template as a document of its own, and the stored pictures it shows.
+
+1. The bytes come from the blob store, hashed again on loading; nothing is rendered anew.
+2. The document has its own address and policy: no script, no request but pictures of this host, sandboxed. The page frames it.
+3. Pictures are served by what their first bytes say they are; anything else is not served.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import Final
+
+from aiohttp import web
+
+from gateway import canonical
+from gateway.canonical import NotCanonical
+from gateway.connectors.base import Slot, Template
+from gateway.enforcer.blobs import BlobAltered, BlobMissing
+from gateway.enforcer.counter.parts import COUNTER, Counter
+from gateway.protocol.denials import Denied
+
+FRAME_POLICY: Final = (
+    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'; "
+    "sandbox allow-same-origin"
+)
+MAGIC: Final = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF87a", "image/gif"), (b"GIF89a", "image/gif"))
+_STYLE: Final = (
+    "html{color-scheme:light}body{margin:0;padding:16px;background:#fff;color:#222;font:17px/1.75 'PingFang SC','HarmonyOS Sans SC',"
+    "'Microsoft YaHei UI','Noto Sans CJK SC',sans-serif;overflow-wrap:anywhere}h1{font-size:22px;line-height:1.4;margin:0 0 8px;font-weight:600}"
+    ".by{color:#767676;font-size:15px;line-height:22px;margin:0 0 14px}img{max-width:100%;height:auto}p{margin:0 0 14px}"
+    ".cover{display:block;width:100%;margin:0 0 14px}table{max-width:100%;border-collapse:collapse}pre{white-space:pre-wrap}"
+)
+_SHOWN: Final = {"wechat": ("title", "author", "content", "thumb_media_id"), "weibo": ("status",), "wordpress": ("title", "content", "featured_media")}
+
+
+def load(counter: Counter, digest: str) -> Template:
+    """Return a stored template.
+
+    Raises:
+        Denied: `not_found` for none; `scope_mismatch` where its bytes are not what its digest says.
+    """
+    try:
+        return Template.parse(counter.parts.runner.blobs.get(digest))
+    except (BlobMissing, NotCanonical) as error:
+        raise Denied("not_found", detail="template") from error
+    except BlobAltered as error:
+        raise Denied("scope_mismatch", detail="blob altered") from error
+
+
+async def frame(request: web.Request) -> web.Response:
+    """Serve a template as a document."""
+    template = load(request.app[COUNTER], request.match_info["digest"])
+    answer = web.Response(text=document(template), content_type="text/html", charset="utf-8")
+    answer.headers["Content-Security-Policy"] = FRAME_POLICY
+    answer.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return answer
+
+
+def document(template: Template) -> str:
+    """Return the document of a template: what the public will see of it."""
+    fields = template.fields
+    parts = []
+    if template.operation == "withdraw":
+        previous = template.previous
+        parts.append(f"<h1>撤稿 Withdrawal</h1><p>{html.escape(previous.url if previous else '')}</p>")
+    elif template.platform == "weibo":
+        parts.append(f"<p style=\"white-space:pre-wrap\">{html.escape(_text(fields, 'status'))}</p>")
+        parts += [f'<img class="cover" alt="" src="{address(media.digest)}">' for media in template.media]
+    else:
+        title = _text(fields, "title")
+        parts.append(f"<h1>{title if template.platform == 'wordpress' else html.escape(title)}</h1>")  # WordPress takes a title as HTML
+        if template.platform == "wechat":
+            parts.append(f"<p class=\"by\">{html.escape(' · '.join(filter(None, (_text(fields, 'author'), template.account))))}</p>")
+        if template.platform == "wordpress":
+            parts += [f'<img class="cover" alt="" src="{address(m.digest)}">' for m in template.media if m.role == "cover"]
+        parts.append(_text(fields, "content"))
+    return (
+        '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>rendition</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
+    )
+
+
+def _text(fields: object, name: str) -> str:
+    segments = fields.get(name, ()) if hasattr(fields, "get") else ()
+    return "".join(address(s.digest) if isinstance(s, Slot) else s for s in segments)
+
+
+def others(template: Template) -> list[tuple[str, str]]:
+    """Return the governed fields that the document does not show, by platform name: all of a template is in view."""
+    shown = _SHOWN.get(template.platform, ())
+    return [(name, _text(template.fields, name)) for name in sorted(template.fields) if name not in shown or template.operation == "withdraw"]
+
+
+def address(digest: str) -> str:
+    """Return where a stored picture is served."""
+    return "/s/media/" + digest
+
+
+async def media(request: web.Request) -> web.Response:
+    """Serve a stored picture."""
+    try:
+        data = request.app[COUNTER].parts.runner.blobs.get(canonical.parse_digest(request.match_info["digest"]))
+    except (BlobMissing, BlobAltered, NotCanonical) as error:
+        raise Denied("not_found", detail="picture") from error
+    kind = next((kind for magic, kind in MAGIC if data.startswith(magic)), None)
+    if kind is None:
+        raise Denied("not_found", detail="picture")
+    answer = web.Response(body=data, content_type=kind)
+    answer.headers["Content-Security-Policy"] = "default-src 'none'; sandbox; frame-ancestors 'none'"
+    return answer
