@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
 
 from gateway import canonical
+from gateway.content import Media, NotContent
 from gateway.desk.api import models
 from gateway.desk.api.origins import remember_origin
 from gateway.desk.api.problems import ApiRefused
@@ -15,14 +17,14 @@ from gateway.desk.console.notes import read_notes
 from gateway.desk.console.page import directory, keyset
 from gateway.desk.console.submissions import listing, may_read
 from gateway.desk.drafts.form import DraftForm, SaveForm
-from gateway.desk.drafts.handing_in import Look, NotReady
+from gateway.desk.drafts.handing_in import Look, NotReady, content_of
 from gateway.desk.drafts.tables import DraftRow
 from gateway.desk.parts import LANG, PARTS, WHO
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.publications import PublicationRow
 from gateway.desk.readmodel.submissions import SubmissionRow
 from gateway.desk.security import UPLOAD_LIMIT
-from gateway.desk.session import remember
+from gateway.desk.session import RECENT, remember
 from gateway.desk.socket_client import SessionEnded
 
 PAGE = 20
@@ -39,6 +41,14 @@ async def pair(request: web.Request, body: models.PairBody) -> models.Session:
     await remember(parts, answer, answer["session"])
     await remember_origin(request)
     return models.Session(session=answer["session"], person=answer["person"], name=answer["name"])
+
+
+async def unpair(request: web.Request, _body: None) -> models.Ended:
+    """End this device's session, here and at the enforcer."""
+    parts, token = request.app[PARTS], request[WHO].token
+    await parts.socket.post("/v1/session/end", {}, session=token)
+    request.app[RECENT].drop(token)
+    return models.Ended()
 
 
 async def me(request: web.Request, _body: None) -> models.Me:
@@ -93,7 +103,19 @@ async def _save(request: web.Request, draft: str, save: SaveForm) -> models.Draf
         {"kind": r.kind, "what": r.what, "before": r.before, "after": r.after, "where": r.where, "count": r.count} for r in done.removed
     ]
     row = await parts.drafts.get(draft, who.person)
-    return models.Draft(draft=draft, version=done.version, state=row.state, at=done.at, removed=removed, needed=list(done.needed))
+    digest, manifest = _content(row, await parts.drafts.pictures(draft))
+    return models.Draft(
+        draft=draft, version=done.version, state=row.state, at=done.at, removed=removed, needed=list(done.needed), content=digest, manifest=manifest,
+    )
+
+
+def _content(row: DraftRow, pictures: Mapping[canonical.Digest, Media]) -> tuple[str | None, dict[str, Any] | None]:
+    """Return digest and manifest of what the draft would be, or nothing where it is no valid content yet."""
+    content = content_of(row, pictures)
+    try:
+        return content.digest(), content.manifest()
+    except NotContent:
+        return None, None
 
 
 async def add_picture(request: web.Request, _body: None) -> models.Picture:
@@ -180,7 +202,7 @@ async def _submission(request: web.Request, names: Directory, row: SubmissionRow
             sent = await session.get(PublicationRow, identifier)
             sends.append({"channel": channel, "name": names.channel(channel), "state": state, "url": sent.url if sent is not None else ""})
     return models.Submission(
-        id=row.id, number=row.number, revision=row.revision, draft=row.draft, title=row.title, state=row.state, made_at=row.made_at,
+        id=row.id, number=row.number, revision=row.revision, draft=row.draft, content=row.content, title=row.title, state=row.state, made_at=row.made_at,
         since=row.since, window_to=row.window_to, waiting=waiting, returned=returned, notes=notes, publications=sends,
     )
 

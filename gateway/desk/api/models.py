@@ -97,7 +97,11 @@ class Channels(Given):
 
 
 class Draft(Given):
-    """A draft after it was kept; `removed` says what normalising took out, `needed` which pictures are missing."""
+    """A draft after it was kept; `removed` says what normalising took out, `needed` which pictures are missing.
+
+    `content` is the digest that people will sign and `manifest` what it is the digest of (docs/spec/content.md), so that the
+    extension counts again for itself; both are null while the draft is no valid content.
+    """
 
     draft: str
     version: int
@@ -105,6 +109,8 @@ class Draft(Given):
     at: str
     removed: list[dict[str, Any]]
     needed: list[dict[str, str]]
+    content: str | None = None
+    manifest: dict[str, Any] | None = None
 
 
 class Picture(Given):
@@ -145,6 +151,7 @@ class Submission(Given):
     number: str
     revision: int
     draft: str
+    content: str | None
     title: str
     state: str
     made_at: str
@@ -161,6 +168,10 @@ class Submissions(Given):
 
     submissions: list[Submission]
     before: str | None
+
+
+class Ended(Given):
+    """Nothing more to say."""
 
 
 class Acted(Given):

@@ -49,6 +49,7 @@ class Operation:
 OPERATIONS: Final = (
     Operation(id="pair", method="POST", path="/session", handle=handlers.pair, body=models.PairBody, answer=models.Session, zh="配对",
               access="pair", status=201),
+    Operation(id="unpair", method="DELETE", path="/session", handle=handlers.unpair, answer=models.Ended, zh="停用这台设备"),
     Operation(id="me", method="GET", path="/me", handle=handlers.me, answer=models.Me, zh="我是谁"),
     Operation(id="channels", method="GET", path="/channels", handle=handlers.channels, answer=models.Channels, zh="可用渠道"),
     Operation(id="make_draft", method="POST", path="/drafts", handle=handlers.make_draft, body=models.NewDraftBody, answer=models.Draft,
@@ -166,7 +167,7 @@ async def preflight_cors(request: web.Request) -> web.StreamResponse:
     response = web.Response(status=204)
     if await allowed_origin(request, origin, pairing=request.path == f"{PREFIX}/session"):
         cors(response, origin)
-        response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT"
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, DELETE"
         response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Accept-Language"
         response.headers["Access-Control-Max-Age"] = "600"
     return response
