@@ -142,7 +142,7 @@ async function state() {
   }
   const { submissions, refusals } = await chrome.storage.local.get(['submissions', 'refusals']);
   return {
-    session: held && { address: held.address, name: held.name, title: held.title, unitName: held.unitName, expires: held.expires, paired: held.paired, device: held.device },
+    session: held && { address: held.address, name: held.name, title: held.title, unitName: held.unitName, paired: held.paired, device: held.device },
     managed: policy, address: await address(), drafts: all, waiting: (await errands()).length, submissions: submissions ?? [], refusals: refusals ?? {},
   };
 }

@@ -18,18 +18,19 @@ import { picture } from './pictures.js';
  * @param {string} address @param {string} code @param {string} device @returns {Promise<Session>}
  */
 export async function pair(address, code, device) {
-  const made = await call({ address }, 'POST', '/pair', { json: { code, device_name: device } }).catch((error) => {
+  const made = await call({ address }, 'POST', '/session', { json: { code, device_name: device } }).catch((error) => {
     throw error instanceof SessionGone ? new Refusal({ code: 'bad_code', status: 0, title: '', detail: '' }) : error;
   });
+  const who = await call({ address, token: made.session }, 'GET', '/me');
   return {
-    address, token: made.session, person: made.person, name: made.name, title: made.title ?? '', unit: made.unit, unitName: made.unit_name ?? '',
-    expires: made.expires ?? '', paired: new Date().toISOString(), device,
+    address, token: made.session, person: who.person, name: who.name, title: who.title, unit: who.unit, unitName: who.unit_name,
+    paired: new Date().toISOString(), device,
   };
 }
 
 /** End this device's session at the desk. @param {Session} session */
 export async function unpair(session) {
-  await call(session, 'POST', '/unpair', { json: {} });
+  await call(session, 'DELETE', '/session');
 }
 
 /** Who this is and how the gateway is. @param {Session} session @returns {Promise<any>} */
@@ -52,7 +53,7 @@ export async function sync(session, mine) {
     let known = await remote(mine.id);
     if (known.desk === null) {
       const made = /** @type {DeskDraft} */ (await call(session, 'POST', '/drafts', { json: { command: mine.id } }));
-      known = await keepRemote(mine.id, { desk: made.id, version: made.version });
+      known = await keepRemote(mine.id, { desk: made.draft, version: made.version });
     }
     const sent = await sendPictures(session, mine, known.desk ?? '', known.sent);
     const saved = fields(mine, sent);
@@ -69,11 +70,10 @@ async function save(session, known, saved) {
   try {
     return await put(known.version);
   } catch (error) {
-    const lost = known.saving && error instanceof Refusal && error.problem.status === 409;
+    const next = known.version + 1;
+    const lost = known.saving && error instanceof Refusal && error.problem.code === 'stale' && error.problem.version === next;
     if (!lost) throw error;
-    const now = /** @type {DeskDraft} */ (await call(session, 'GET', `/drafts/${known.desk}`));
-    if (now.version !== known.version + 1) throw error;
-    return put(now.version);
+    return put(next);
   }
 }
 
@@ -102,7 +102,7 @@ async function sendPictures(session, mine, id, before) {
     const bytes = await picture(mine.id, url);
     if (!bytes) continue;
     const made = /** @type {DeskPicture} */ (await call(session, 'POST', `/drafts/${id}/pictures`, { bytes }));
-    sent = { ...sent, [url]: made.sha256 };
+    sent = { ...sent, [url]: made.digest };
     await keepRemote(mine.id, { sent });
   }
   return sent;
@@ -113,7 +113,7 @@ export async function preflight(session, mine) {
   const result = await sync(session, mine);
   const fault = await honest(mine, result);
   if (fault) throw fault;
-  return { result, answer: mine.channels.length ? await call(session, 'POST', '/preflight', { json: { draft: result.id } }) : null };
+  return { result, answer: mine.channels.length ? await call(session, 'POST', '/preflight', { json: { draft: result.draft } }) : null };
 }
 
 /**
@@ -150,21 +150,20 @@ export async function prepare(session, mine) {
   const fault = await honest(mine, result);
   if (fault) throw fault;
   if (result.content === null) throw new Refusal({ code: 'draft_incomplete', status: 0, title: '', detail: '' });
-  const known = await remote(mine.id);
-  return { draft: result.id, content: result.content, expected: known.submission === null ? null : known.last };
+  return { draft: result.draft, version: result.version, content: result.content };
 }
 
 /** Hand it in; the command makes a repeat the same submission. @param {Session} session @param {Errand} errand @param {NonNullable<Errand['body']>} body */
 export async function submit(session, errand, body) {
-  const done = await call(session, 'POST', '/submissions', { json: { command: errand.command, ...body } });
+  const done = await call(session, 'POST', '/submissions', { json: { command: errand.command, draft: body.draft, version: body.version } });
   await keepRemote(errand.draft, {
-    submission: done.submission, number: done.number, content: body.content, queued: false, problem: null, state: 'in_review', last: done.seq,
+    submission: done.submission, number: done.number, content: body.content, queued: false, problem: null, state: 'in_review',
   });
 }
 
 /** My newest submissions. @param {Session} session @returns {Promise<Submission[]>} */
 export async function submissions(session) {
-  return (await call(session, 'GET', '/submissions?limit=20')).submissions;
+  return (await call(session, 'GET', '/submissions')).submissions;
 }
 
 /** One submission as it stands; what the draft knows of it is brought up to date. @param {Session} session @param {string} id */
@@ -173,7 +172,7 @@ export async function follow(session, id) {
   const known = await remote(id);
   if (!mine || !known.submission) return null;
   const now = /** @type {Submission} */ (await call(session, 'GET', `/submissions/${known.submission}`));
-  await keepRemote(id, { state: now.state, last: now.last });
+  await keepRemote(id, { state: now.state, content: now.content });
   return now;
 }
 

@@ -43,33 +43,35 @@ export interface Draft {
 export interface Remote {
   desk: string | null; version: number; saving: boolean; sent: Record<string, string>; result: DeskDraft | null;
   problem: Problem | null; queued: boolean; submission: string | null; number: string; content: string | null;
-  state: string; last: number | null;
+  state: string;
 }
 
-export interface DeskPicture { sha256: string; type: string; length: number; width: number; height: number }
+export interface DeskPicture { digest: string; width: number; height: number; notes: string[] }
 
 export interface Removed { kind: string; what: string; before: string; after: string; where: string; count: number }
 
 export interface DeskDraft {
-  id: string; version: number; content: string | null; manifest: unknown; removed: Removed[];
-  pictures_needed: { url: string; alt: string; where: string; code: string }[];
+  draft: string; version: number; state: string; content: string | null; manifest: unknown; removed: Removed[];
+  needed: { url: string; alt: string; where: string; code: string }[];
 }
 
 /** RFC 9457 with the gateway's members. */
 export interface Problem {
   code: string; status: number; title: string; detail: string; rule?: string; article?: string; next?: string;
+  version?: number;
+  look?: Preflight;
   ask?: { name: string; office: string; extension: string }[]; missing?: string[];
 }
 
 export interface Session {
-  address: string; token: string; person: string; name: string; title: string; unit: string; unitName: string; expires: string;
+  address: string; token: string; person: string; name: string; title: string; unit: string; unitName: string;
   paired: string; device: string;
 }
 
-export interface Channel { id: string; platform: string; account: string; name: string; unit: string; filing: string; operations: string[] }
+export interface Channel { id: string; platform: string; account: string; name: string; unit: string; filing: string; used: number; limit: number }
 
 export interface Preflight {
-  answered: boolean; gaps: string[];
+  answered: boolean; blocking: number;
   route: { stage: string; kind: string; words: string; rule: string; people: { name: string; office: string; extension: string }[] }[];
   findings: { code: string; grade: 'block' | 'confirm' | 'hint'; rule: string; zh: string; en: string; channel?: string;
     place: { field: string; quote: string } | null; fix: { replace_with: string } | null }[];
@@ -80,17 +82,16 @@ export interface Preflight {
 }
 
 export interface Submission {
-  id: string; number: string; title: string; state: string; content: string | null; draft: string | null; last: number | null;
-  waiting: { words: string; people: { name: string; office: string; extension: string }[] }[];
-  notes: { quote: string; note: string }[]; reason: string; recallable: boolean; hours: number | null;
-  channels: { id: string; name: string; state: string; url: string | null }[];
-  steps: { at: string; words: string; who: string }[];
+  id: string; number: string; revision: number; draft: string; content: string | null; title: string; state: string; made_at: string; since: string;
+  window_to: string; waiting: { words: string; people: { name: string; office: string; extension: string }[] }[];
+  returned: { by: string; at: string; reason: string } | null; notes: { quote: string; note: string }[];
+  publications: { channel: string; name: string; state: string; url: string }[];
 }
 
 /** Something the person asked for that must reach the desk once, however often it is tried. */
 export interface Errand { draft: string; command: string; person: string; address: string; at: string;
   /** What was handed in, once it may have arrived: from then on exactly this is repeated. */
-  body: { draft: string; content: string; expected: number | null } | null;
+  body: { draft: string; version: number; content: string } | null;
 }
 
 export interface Managed { known: boolean; deskUrl: string; orgName: string }

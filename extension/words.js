@@ -24,6 +24,11 @@ export function chinese() {
   return spoken.lang === 'zh';
 }
 
+/** An instant as people of this language write it. @param {string} at */
+export function when(at) {
+  return new Date(at).toLocaleString(chinese() ? 'zh-CN' : 'en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+}
+
 /** Load the words and fill every element with `data-t` (text), `data-t-placeholder`, `data-t-label`. @param {ParentNode} root */
 export async function translate(root) {
   await speak();

@@ -3,7 +3,7 @@
 import { pattern } from '../settings.js';
 import { ask, at, chip, h, problemCard, Told } from '../ui/dom.js';
 import { pairingForm } from '../ui/pairing.js';
-import { translate, t } from '../words.js';
+import { translate, t, when } from '../words.js';
 
 async function draw() {
   await translate(document);
@@ -25,7 +25,7 @@ function paired(session) {
   return h('div', {}, h('dl', { class: 'facts' },
     h('dt', {}, t('person')), h('dd', {}, `${session.name} ${session.title}`), h('dt', {}, t('unit')), h('dd', {}, session.unitName),
     h('dt', {}, t('deskAddress')), h('dd', {}, session.address), h('dt', {}, t('deviceName')), h('dd', {}, session.device),
-    h('dt', {}, t('pairedAt')), h('dd', {}, new Date(session.paired).toLocaleString())),
+    h('dt', {}, t('pairedAt')), h('dd', {}, when(session.paired))),
   h('ul', { class: 'may' }, h('li', {}, t('may1')), h('li', {}, t('may2')), h('li', {}, t('may3'))), h('p', { class: 'meta' }, t('unpairWhere')), notice, end);
 }
 
@@ -38,7 +38,7 @@ function fail(notice, error) {
 function draftRow(item) {
   const state = item.queued ? 'queued' : item.submission ? item.state : 'draft';
   const busy = item.queued;
-  return h('li', {}, chip(state), ` ${item.title || t('untitled')} `, h('small', { class: 'meta' }, new Date(item.changed).toLocaleString()),
+  return h('li', {}, chip(state), ` ${item.title || t('untitled')} `, h('small', { class: 'meta' }, when(item.changed)),
     busy ? null : h('button', { type: 'button', class: 'link', onclick: () => void ask('drop', { id: item.id }).then(draw) }, t('forget')));
 }
 

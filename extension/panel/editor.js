@@ -118,6 +118,14 @@ export class Editor {
     return { html: copy.innerHTML, pictures: [...pictures.values()] };
   }
 
+  /** The words alone, without the tiles. */
+  text() {
+    const walker = document.createTreeWalker(this.host, NodeFilter.SHOW_TEXT);
+    let words = '';
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) words += node.parentElement?.closest('.tile') ? '' : `${node.nodeValue} `;
+    return words.trim();
+  }
+
   /** Mark the words that a note speaks of; returns whether they were found. @param {string} quote @param {string} note */
   mark(quote, note) {
     const walker = document.createTreeWalker(this.host, NodeFilter.SHOW_TEXT);

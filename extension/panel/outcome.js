@@ -1,7 +1,7 @@
 /** The card of a draft that was handed in: number, fingerprint, state, with whom it lies, and the way back. */
 
 import { chip, h } from '../ui/dom.js';
-import { t } from '../words.js';
+import { t, when } from '../words.js';
 
 /** @typedef {import('../types').Draft} Draft */
 /** @typedef {import('../types').Remote} Remote */
@@ -18,17 +18,17 @@ export function drawOutcome(host, draft, remote, now, acts) {
   const state = now?.state ?? remote.state;
   const waiting = (now?.waiting ?? []).map(({ words, people }) => h('p', {}, t('waitingFor', people.map(({ name, office, extension }) => (
     `${name}${office ? `(${office})` : ''} ${extension}`.trim())).join(t('listSeparator')) || t('nobody'), words)));
-  const links = (now?.channels ?? []).filter(({ url }) => url).map(({ name, url }) => h('p', {}, h('a', { href: safe(url), target: '_blank', rel: 'noreferrer' }, name)));
+  const links = (now?.publications ?? []).filter(({ url }) => url).map(({ name, url }) => h('p', {}, h('a', { href: safe(url), target: '_blank', rel: 'noreferrer' }, name)));
   const returned = state === 'returned';
   host.replaceChildren(
     h('h2', {}, now?.title || draft.title), chip(state),
     h('dl', { class: 'facts' }, h('dt', {}, t('number')), h('dd', { id: 'number' }, now?.number || remote.number),
       h('dt', {}, t('fingerprint')), h('dd', { id: 'fingerprint', class: 'fingerprint', title: remote.content }, acts.fingerprint)),
     ...waiting, ...links,
-    returned && now?.reason ? h('p', { class: 'note' }, now.reason) : '',
+    returned && now?.returned ? h('p', { class: 'note' }, t('returnedBy', now.returned.by, when(now.returned.at), t(`reason_${now.returned.reason}`))) : '',
     ...(returned ? (now?.notes ?? []).map(({ quote, note }) => h('p', { class: 'note' }, quote ? h('q', {}, quote) : null, ` ${note}`)) : []),
-    h('ol', { class: 'steps' }, ...(now?.steps ?? []).map(({ at, who, words }) => h('li', {}, h('time', { class: 'meta' }, new Date(at).toLocaleString()), ` ${who} ${words}`))),
-    h('p', { class: 'row' }, returned || state === 'recalled' ? button('revise', acts.revise, 'primary') : '', now?.recallable ? button('recall', acts.recall) : '', button('close', acts.close)),
+    now ? h('p', { class: 'meta' }, t('madeAt', now.revision, when(now.made_at), when(now.window_to))) : '',
+    h('p', { class: 'row' }, returned || state === 'recalled' ? button('revise', acts.revise, 'primary') : '', state === 'in_review' ? button('recall', acts.recall) : '', button('close', acts.close)),
   );
 }
 

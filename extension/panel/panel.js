@@ -26,6 +26,7 @@ let open = null;
 /** @type {Channel[]} */
 let known = [];
 let turn = 0;
+let blocking = 0;
 let revising = false;
 /** @type {Record<string, ReturnType<typeof setTimeout> | undefined>} */
 const timers = {};
@@ -63,6 +64,7 @@ async function drawWho() {
 async function show(next) {
   open = next;
   revising = false;
+  blocking = 0;
   at('notice').replaceChildren();
   at('empty').hidden = next !== null;
   if (next === null) {
@@ -142,7 +144,7 @@ async function drawForm() {
   at('titleWarning').hidden = size <= 32 || size > 64;
   at('summaryCount').textContent = `${length(mine.summary)}/120`;
   at('summaryCount').classList.toggle('over', length(mine.summary) > 120);
-  const text = at('body').textContent ?? '';
+  const text = editor.text();
   field('summary').placeholder = standIn(text);
   at('bodyCount').textContent = t('words', text.replace(/\s/g, '').length.toLocaleString());
   drawChannels(at('channels'), known, mine, (ids) => {
@@ -153,7 +155,9 @@ async function drawForm() {
   const missing = faults(mine, new Date());
   for (const input of document.querySelectorAll('.faulty')) input.classList.remove('faulty');
   for (const item of missing) at(item.field).classList.add('faulty');
-  at('submit').textContent = missing.length ? t('stillMissing', missing.length) : t('submit');
+  at('blocks').textContent = t('blocks', blocking);
+  const gaps = missing.length + blocking;
+  at('submit').textContent = gaps ? t('stillMissing', gaps) : t('submit');
 }
 
 /** @param {Draft} mine */
@@ -224,9 +228,13 @@ async function preflight() {
     if (mine !== turn) return;
     at('notice').replaceChildren();
     drawRemoved(at('removed'), result);
-    at('blocks').textContent = drawPreflight(at('preflight'), answer, known);
+    blocking = drawPreflight(at('preflight'), answer, known);
+    await drawForm();
   } catch (error) {
-    if (mine === turn) say(error);
+    if (mine !== turn) return;
+    blocking = 0;
+    say(error);
+    await drawForm();
   }
 }
 
@@ -239,6 +247,10 @@ async function submit() {
     at('notice').replaceChildren(h('p', { class: 'warning', role: 'alert' }, t(first.words)));
     at(first.field).scrollIntoView({ block: 'center' });
     at(first.field).focus();
+    return;
+  }
+  if (blocking) {
+    at('preflight').scrollIntoView({ block: 'center' });
     return;
   }
   field('submit').disabled = true;
@@ -266,7 +278,7 @@ async function outcome(now) {
     unqueue: () => void act('unqueue', { id: mine.id }),
     retry: () => void act('drain', {}),
     close: () => void closeDraft(mine),
-    revise: () => void revise(found?.notes ?? [], found?.reason ?? ''),
+    revise: () => void revise(found?.notes ?? [], found?.returned ? t(`reason_${found.returned.reason}`) : ''),
   });
   later('follow', FOLLOW_EVERY, redraw);
 }

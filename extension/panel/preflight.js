@@ -28,22 +28,22 @@ export function drawRemoved(host, result) {
 }
 
 /**
- * Draw route, findings and obstacles; return the words for the foot.
- * @param {HTMLElement} host @param {Preflight | null} answer @param {Channel[]} known @returns {string}
+ * Draw route, findings and obstacles; return how many of them block.
+ * @param {HTMLElement} host @param {Preflight | null} answer @param {Channel[]} known @returns {number}
  */
 export function drawPreflight(host, answer, known) {
   if (!answer) {
     host.replaceChildren();
-    return '';
+    return 0;
   }
-  const gaps = answer.gaps.map((words) => h('p', { class: 'finding block' }, words));
+  const obstacles = answer.obstacles.filter(({ code }) => code !== 'blocking_findings');
   const findings = answer.findings.map((item) => h('p', { class: `finding ${item.grade}` }, h('b', {}, t(`grade_${item.grade}`)), ` ${chinese() ? item.zh : item.en}`,
     item.place?.quote ? h('q', {}, item.place.quote) : null));
   const quotas = answer.quotas.filter((item) => item.limit !== null).map((item) => (
     h('p', { class: 'meta' }, t('quota', known.find(({ id }) => id === item.channel)?.name ?? item.channel, Math.max(0, (item.limit ?? 0) - item.used)))));
-  const blocks = gaps.length + answer.obstacles.length + answer.findings.filter(({ grade }) => grade === 'block').length;
-  host.replaceChildren(route(answer), ...quotas, ...gaps, ...findings, ...answer.obstacles.map((item) => problemCard(item)));
-  return t('blocks', blocks);
+  const blocks = obstacles.length + answer.findings.filter(({ grade }) => grade === 'block').length;
+  host.replaceChildren(route(answer), ...quotas, ...findings, ...obstacles.map((item) => problemCard(item)));
+  return blocks;
 }
 
 /** The route in one line: who, does what, then who. @param {Preflight} answer */
