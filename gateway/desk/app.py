@@ -1,6 +1,6 @@
 """The desk's composition: settings in, one web application out, its followers and senders running with it.
 
-`init_app(settings)` builds it; `run_desk(settings)` serves it until SIGTERM. The desk holds no key and talks to nobody but the enforcer's
+`init_app(settings)` builds it; `run(settings)` serves it until SIGTERM. The desk holds no key and talks to nobody but the enforcer's
 socket, the mail server and the group robot.
 """
 
@@ -128,7 +128,7 @@ async def serve(stack: AsyncExitStack, settings: DeskSettings, *, now: Callable[
     return app, port
 
 
-async def run_desk(settings: Settings, *, ready: Path | None = None) -> int:
+async def run(settings: Settings, *, ready: Path | None = None) -> int:
     """Run the desk of a deployment until SIGTERM or SIGINT; `ready` is touched once it listens."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

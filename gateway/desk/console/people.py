@@ -47,10 +47,8 @@ def gaps(names: Directory, now: Instant) -> list[Gap]:
         if channel.credential_version is None:
             found.append(Gap(key="gap.no_credential", about=channel.name))
     soon = instants.plus(now, SOON_DAYS * 86_400)
-    for held in names.appointments:
-        if held.start <= now < held.end <= soon and held.end != NEVER:
-            found.append(Gap(key="gap.ending", about=names.name(held.person), until=held.end))
-    return found
+    ending = [held for held in names.appointments if held.start <= now < held.end <= soon and held.end != NEVER]
+    return found + [Gap(key="gap.ending", about=names.name(held.person), until=held.end) for held in ending]
 
 
 def tree(names: Directory, now: Instant) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from aiohttp import web
 from sqlalchemy import select, tuple_
@@ -30,6 +30,9 @@ GROUPS: Final = {
 }
 COUNTER_ACTS: Final = {"held": "stop", "unknown": "settle", "missed": "release", "rejected": "release", "absent": "release",
                        "abandoned": "release", "stopped": "release"}
+
+
+REVISIONS: Final[dict[str, Literal["edit", "withdraw"]]] = {"correct": "edit", "withdraw": "withdraw"}
 
 
 async def publications(request: web.Request) -> web.Response:
@@ -92,7 +95,7 @@ async def publication(request: web.Request) -> web.Response:
 async def revise(request: web.Request) -> web.Response:
     """更正 or 撤稿: a new draft that names what is live now."""
     parts, who, t = request.app[PARTS], request[WHO], words(request)
-    operation = {"correct": "edit", "withdraw": "withdraw"}.get(request.match_info["act"])
+    operation = REVISIONS.get(request.match_info["act"])
     names = await directory(request)
     async with parts.sessions() as session:
         row = await session.get(PublicationRow, request.match_info["publication"])

@@ -42,7 +42,7 @@ class Look:
     def blocking(self) -> int:
         """How many things must be mended before it can be handed in (「还差 N 处」)."""
         stands = [item for item in self.obstacles if item.get("code") != "blocking_findings"]
-        return len(self.gaps) + sum(finding["grade"] == "block" for finding in self.findings) + len(stands)
+        return len(self.gaps) + len([finding for finding in self.findings if finding["grade"] == "block"]) + len(stands)
 
 
 class NotReady(Exception):

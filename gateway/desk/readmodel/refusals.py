@@ -59,11 +59,8 @@ def _title(p: Projection, content: str | None, about: str | None) -> str:
     title = title_of(p, content)
     if title or not about:
         return title
-    for table in (submissions.SubmissionRow, PublicationRow, DraftRow):
-        row = p.session.get(table, about)
-        if row is not None:
-            return str(row.title)
-    return ""
+    found = p.session.get(submissions.SubmissionRow, about) or p.session.get(PublicationRow, about) or p.session.get(DraftRow, about)
+    return found.title if found is not None else ""
 
 
 def _frozen(p: Projection, entry: Entry) -> None:
