@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -55,7 +56,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     counter = request.app[COUNTER]
     if not _host_right(request, counter):
-        return web.Response(status=web.HTTPMisdirectedRequest.status_code if hasattr(web, "HTTPMisdirectedRequest") else 421)
+        return web.Response(status=HTTPStatus.MISDIRECTED_REQUEST)
     need = NEEDS.get(_route(request))
     if need is None:
         raise web.HTTPNotFound

@@ -24,8 +24,8 @@ from vault.slots import Argon2Cost
 
 FOLDER: Final = Path(__file__).parent
 WORDS: Final = Catalogue.load(FOLDER / "words")
-SESSION: Final = "qianfa.session"
-TOKEN: Final = "qianfa.token"  # noqa: S105 -- the name of a key
+SESSION: Final = web.RequestKey("session", Session)
+TOKEN: Final = web.RequestKey("token", str)
 LANGUAGE_COOKIE: Final = "qf_lang"
 
 
@@ -113,8 +113,7 @@ def language(request: web.Request) -> str:
 
 def session_of(request: web.Request) -> Session:
     """Return the request's session; routes that need one are not reached without."""
-    session: Session = request[SESSION]
-    return session
+    return request[SESSION]
 
 
 def address_of(request: web.Request) -> str:
@@ -133,7 +132,7 @@ def fragment(request: web.Request) -> bool:
 def page(request: web.Request, name: str, *, status: int = 200, **values: Any) -> web.Response:
     """Render the page `name` in the person's language."""
     counter, lang = request.app[COUNTER], language(request)
-    session: Session | None = request.get(SESSION)
+    session = request.get(SESSION)
 
     def t(key: str, **params: object) -> str:
         return WORDS.t(lang, key, **params)
