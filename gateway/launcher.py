@@ -125,7 +125,9 @@ def _own(folder: Path, uid: int, gid: int) -> None:
 def _ours(settings: Settings, file: Path) -> bool:
     """Return whether the folder of `file` may be handed over: it lies in the data folder, or holds nothing but this file and its kept copies."""
     folder = file.parent
-    return settings.data in folder.parents or all(name.startswith(file.name) for name in (path.name for path in folder.iterdir()))
+    if settings.data in folder.parents:
+        return True
+    return folder.is_dir() and all(path.name.startswith(file.name) for path in folder.iterdir())
 
 
 def reachable(settings: Settings) -> str | None:
@@ -157,9 +159,9 @@ def import_everything() -> None:
 
     for package in (gateway, vault):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            if not module.name.endswith("__main__") and ".demo" not in module.name and ".sandbox" not in module.name:
-                importlib.import_module(module.name)
-    for name in ("sqlalchemy.dialects.sqlite.aiosqlite", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.GifImagePlugin", "encodings.idna"):
+            if not module.name.endswith("__main__") and not any(part in module.name for part in (".demo", ".sandbox", ".migrations.")):
+                importlib.import_module(module.name)  # migrations run inside Alembic only
+    for name in ("concurrent.futures.thread", "sqlalchemy.dialects.sqlite.aiosqlite", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.GifImagePlugin", "encodings.idna"):
         importlib.import_module(name)
 
 
