@@ -16,6 +16,10 @@ from gateway.connectors.wechat import WeChatConnector  # noqa: E402
 from gateway.sandbox.running import running_wechat  # noqa: E402
 from gateway.sandbox.wechat.app import WeChat  # noqa: E402
 from tests.gateway.enforcer.house import House, found_house, open_house  # noqa: E402
+from tests.gateway.enforcer.scripted import Scripted  # noqa: E402
+
+CANARY = "canary-7f3a9b51c2d84e60"
+"""A credential that must never be seen anywhere but at the platform."""
 
 
 @pytest.fixture
@@ -34,4 +38,21 @@ async def house(tmp_path: Path, wechat: WeChat) -> AsyncIterator[House]:
         await opened.staff()
         account = wechat.account()
         await opened.add_channel("news", "wechat", account.appid, {"appid": account.appid, "secret": account.secret})
+        yield opened
+
+
+@pytest.fixture
+def scripted() -> Scripted:
+    """Return a platform whose answers the test sets."""
+    return Scripted()
+
+
+@pytest.fixture
+async def hand(tmp_path: Path, scripted: Scripted) -> AsyncIterator[House]:
+    """Open a staffed house with a channel `news` on the scripted platform; its timers stand still, the test drives the gate by hand."""
+    founded = found_house(tmp_path)
+    async with open_house(tmp_path, {"wordpress": scripted}, codes=founded.codes) as opened:
+        await opened.staff()
+        await opened.add_channel("news", "wordpress", "board1", {"key": CANARY}, settings={"daily_limit": "100"})
+        await opened.lifecycle._stop_timers()
         yield opened

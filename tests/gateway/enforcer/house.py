@@ -23,17 +23,21 @@ from gateway.content import Content, Media, Source
 from gateway.enforcer import founding
 from gateway.enforcer.building import build
 from gateway.enforcer.codes import code_digest
+from gateway.enforcer.feed import read_bodies
 from gateway.enforcer.lifecycle import Lifecycle
 from gateway.enforcer.parts import Parts
-from gateway.enforcer.runner import Done
+from gateway.enforcer.runner import Done, Runner
 from gateway.enforcer.worker import Worker
+from gateway.log import audit
+from gateway.log.checkpoint import parse_vkey
 from gateway.machine.changes import changes_digest
 from gateway.machine.signing import build_statement
-from gateway.machine.state import Office, PublicationState
+from gateway.machine.state import Office, PublicationState, State
 from gateway.protocol import commands as c
 from gateway.protocol import instants
 from gateway.protocol.commands import Change, Grade, Proof, Request
-from gateway.protocol.entries import EntryType
+from gateway.protocol.entries import Entry, EntryType
+from gateway.protocol.entries import load as load_entry
 from gateway.protocol.statements import LIST_LABEL, PROPOSAL_LABEL, list_digest
 from vault.secretbytes import SecretBytes
 from vault.slots import Argon2Cost, Argon2Policy, SlotSecret
@@ -83,12 +87,12 @@ class House:
     count: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
-    def runner(self) -> Any:
+    def runner(self) -> Runner:
         """The runner."""
         return self.parts.runner
 
     @property
-    def state(self) -> Any:
+    def state(self) -> State:
         """The durable state."""
         return self.parts.runner.state
 
@@ -187,7 +191,7 @@ class House:
         """Render and store the template for a channel."""
         known = self.state.channels[channel]
         live = self.state.publications[previous] if previous else None
-        before = Previous(id=live.remote_id, url=live.url, digest=live.template) if live else None
+        before = Previous(id=live.remote_id, url=live.url, digest=Digest(live.template)) if live else None
         rendered = self.parts.connectors[known.platform].render(
             content, ChannelFacts(channel=channel, platform=known.platform, account=known.account, settings=known.settings),
             Operation(operation), before)
@@ -208,7 +212,7 @@ class House:
         state, who = self.state, self.people[person]
         found = state.submissions[submission]
         stage = next(s for s in state.open_stages(found) if s.kind == verdict)
-        office = state.may_sign(who, stage, self.runner.now())
+        office = state.may_sign(who, stage, self.runner.now()) or ""
         salt = f"salt{next(self.count)}"
         statement = canonical.encode(build_statement(state, found, stage, who, office, salt))
         digest = canonical.sha256(statement)
@@ -234,11 +238,19 @@ class House:
 
     def count_of(self, kind: EntryType, publication: str) -> int:
         """Count entries of one type about one publication, read from the store."""
-        from gateway.enforcer.feed import read_bodies
-        from gateway.protocol.entries import load as load_entry
+        return sum(entry.object == publication for entry in self.entries(kind))
 
-        bodies = read_bodies(self.parts, 0, self.state.size)
-        return sum(1 for entry in map(load_entry, bodies) if entry.type == kind and entry.object == publication)
+    def bodies(self) -> list[bytes]:
+        """Return every durable entry's bytes."""
+        return read_bodies(self.parts, 0, self.state.size)
+
+    def entries(self, kind: EntryType) -> list[Entry]:
+        """Return every durable entry of one type."""
+        return [entry for entry in map(load_entry, self.bodies()) if entry.type == kind]
+
+    async def thaw(self, freeze: str) -> None:
+        """Lift a freeze by two people who did not set it."""
+        await self.change(Change(type=EntryType.FREEZE_LIFTED, object=freeze, data={}))
 
     def publication_state(self, publication: str) -> PublicationState:
         """Return a publication's state."""
@@ -282,6 +294,13 @@ async def open_house(
         finally:
             if not parts.runner.sealed and parts.runner.broken is None:
                 await lifecycle.seal("test")
+    assert not verdict(settings), "the offline verifier found something"
+
+
+def verdict(settings: Settings) -> list[str]:
+    """Return what the offline verification of the log and its copy finds; an empty list means whole."""
+    report = audit.verify_store(settings.enforcer_data / "log.db", parse_vkey(settings.log_key), copies=[settings.copies])
+    return [f"{finding.code} {finding.first}" for finding in report.findings]
 
 
 def digest_of(data: bytes) -> str:
