@@ -177,6 +177,8 @@ async def _sandbox(folder: Path) -> AsyncIterator[dict[str, Any]]:
         if process.poll() is None:
             process.kill()
             process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
         log.close()
 
 
