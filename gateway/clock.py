@@ -57,12 +57,10 @@ class Clock:
         return instants.to_datetime(self.now())
 
     def _bounded(self) -> datetime:
-        wall = self._wall()
-        expected = self._base_wall + timedelta(seconds=self._boot() - self._base_boot)
-        slack = timedelta(seconds=SLACK)
-        if wall > expected + slack:
-            return expected + slack
-        if wall < expected - slack:
-            return expected - slack
-        self._base_wall, self._base_boot = wall, self._boot()  # follows a slowly adjusted clock, never a jump
+        wall, boot = self._wall(), self._boot()
+        elapsed = boot - self._base_boot
+        drift = (wall - self._base_wall).total_seconds() - elapsed
+        if abs(drift) > SLACK:
+            return self._base_wall + timedelta(seconds=elapsed + (SLACK if drift > 0 else -SLACK))
+        self._base_wall, self._base_boot = wall, boot  # follows a slowly adjusted clock, never a jump
         return wall

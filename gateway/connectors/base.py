@@ -81,7 +81,7 @@ class Template:
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes, the ones whose digest people sign."""
-        return canonical.encode(self._value())
+        return canonical.encode(self.value())
 
     def digest(self) -> Digest:
         """Return the digest of `to_bytes`."""
@@ -105,7 +105,8 @@ class Template:
             for name, segments in self.fields.items()
         }
 
-    def _value(self) -> dict[str, Any]:
+    def value(self) -> dict[str, Any]:
+        """Return the JSON value whose canonical bytes `to_bytes` gives."""
         previous = self.previous
         return {
             "v": 1,
@@ -130,7 +131,9 @@ class Template:
             template = cls._from_value(value)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise NotCanonical("not a template") from error
-        if template.to_bytes() != data:
+        # `data` is the one spelling of `value`, so what spells as `value` has these bytes. 1 and true are equal in Python only.
+        lengths = [m["length"] for m in value["media"]]
+        if template.value() != value or any(type(number) is not int for number in (value["v"], *lengths)):
             raise NotCanonical("not a template")
         return template
 

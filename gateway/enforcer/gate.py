@@ -22,7 +22,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,16 +195,14 @@ class Gate:
 
     # ---- step 5
 
-    @asynccontextmanager
-    async def call(self, publication: Publication, *, purpose: str) -> AsyncIterator[Call]:
+    def call(self, publication: Publication, *, purpose: str) -> AbstractAsyncContextManager[Call]:
         """Lease the channel's credential for one use and give the call that carries it.
 
         Raises:
             Denied: `vault_sealed`; `credential_missing`; `scope_mismatch` where the stored row is not the one the log names.
         """
         channel = self.runner.state.channels[publication.channel]
-        async with self.channel_call(channel, purpose=purpose, rip=self._values.text(publication.rip) or "" if publication.rip else "") as call:
-            yield call
+        return self.channel_call(channel, purpose=purpose, rip=self._values.text(publication.rip) or "" if publication.rip else "")
 
     @asynccontextmanager
     async def channel_call(self, channel: Channel, *, purpose: str, rip: str = "") -> AsyncIterator[Call]:
@@ -322,7 +320,8 @@ class Gate:
             log.error("outcome cannot be logged", action="outcome_invalid", publication=publication.id, outcome=name)
             await self.runner.system(RecordOutcome(publication=publication.id, outcome="unknown", data={"cause": f"invalid:{name}"}))
             return
-        log.info("outcome", action="outcome", publication=publication.id, outcome=name)
+        # What became live or gone stands in the log of entries; the operator's lines name what somebody may have to look at.
+        (log.debug if name in {"live", "gone"} else log.info)("outcome", action="outcome", publication=publication.id, outcome=name)
 
     async def compare(
         self, publication: Publication, connector: Connector, call: Call, template: Template, prepared: Prepared, outcome: Outcome | Settled,

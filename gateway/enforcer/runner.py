@@ -182,11 +182,9 @@ class Runner:
             machine.apply(self.tip, entry)
         if blobs or ids.blobs:
             writer.pending.put({**blobs, **ids.blobs})
-        future = log.enqueue(bodies, anchor=type(request.command) is Dispatch, rotate_to=rotate_to)
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
-        future.add_done_callback(lambda done: self._durable(done, entries, waiter))
-        await waiter
+        await log.enqueue(
+            bodies, anchor=type(request.command) is Dispatch, rotate_to=rotate_to, durable=lambda: self._durable(entries),
+        )
         return Done(entries[-1].seq, entries[0].object, tuple(entries))
 
     def _need_log(self) -> tuple[GroupCommitLog, BlobFirstWriter]:
@@ -196,18 +194,10 @@ class Runner:
             raise LogUnavailable(self._log.broken.code, str(self._log.broken))
         return self._log, self._writer
 
-    def _durable(self, done: asyncio.Future[Commit], entries: Sequence[Entry], waiter: asyncio.Future[None]) -> None:
-        self._waiters.discard(waiter)
-        error = done.exception()
-        if error is not None:
-            if not waiter.done():
-                waiter.set_exception(error)
-            return
+    def _durable(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             machine.apply(self.state, entry)
-        if not waiter.done():
-            waiter.set_result(None)
-        for listener in self.listeners:
+        for listener in tuple(self.listeners):
             listener(entries)
 
     async def refused(

@@ -138,6 +138,7 @@ class _Waiting:
     future: asyncio.Future[Commit]
     anchor: bool
     rotate_to: Signer | None
+    durable: Callable[[], None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +194,13 @@ class GroupCommitLog:
         """What broke the log, or None."""
         return self._broken
 
-    def enqueue(self, bodies: Sequence[bytes], *, anchor: bool = False, rotate_to: Signer | None = None) -> asyncio.Future[Commit]:
+    def enqueue(
+        self, bodies: Sequence[bytes], *, anchor: bool = False, rotate_to: Signer | None = None, durable: Callable[[], None] | None = None,
+    ) -> asyncio.Future[Commit]:
         """Queue `bodies` as the next entries, in this order, and return the future of their commit.
+
+        `durable` is called once they are, in the order of the log, before the future resolves and also where that was cancelled; if it
+        raises, the log is broken.
 
         Raises:
             ValueError: see `check_bodies`.
@@ -206,7 +212,7 @@ class GroupCommitLog:
             raise LogUnavailable("log_closed")
         check_bodies(bodies)
         future: asyncio.Future[Commit] = self._loop.create_future()
-        self._queue.append(_Waiting(self._tip, bodies, future, anchor, rotate_to))
+        self._queue.append(_Waiting(self._tip, bodies, future, anchor, rotate_to, durable))
         self._tip += len(bodies)
         self._kick()
         return future
@@ -276,14 +282,26 @@ class GroupCommitLog:
         self._schedule_sync(done=job.sync)
         if result is not None:
             self._durable = result.size
-            for item in self._flying:
-                if not item.future.done():
-                    item.future.set_result(Commit(item.first, result.size, result.note))
+            if not self._tell(result):
+                return
         self._flying = []
         if self._queue or self._sync_due:
             self._kick()
         else:
             self._idle.set()
+
+    def _tell(self, result: Commit) -> bool:
+        """Let everyone in the batch know; return whether all of them could take it."""
+        for item in self._flying:
+            if item.durable is not None:
+                try:
+                    item.durable()
+                except Exception as error:  # noqa: BLE001 -- whoever cannot follow the log must not go on with it
+                    self._break(_unavailable(error))
+                    return False
+            if not item.future.done():
+                item.future.set_result(Commit(item.first, result.size, result.note))
+        return True
 
     def _schedule_sync(self, *, done: bool) -> None:
         if done and self._sync_timer is not None:

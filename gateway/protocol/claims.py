@@ -31,6 +31,10 @@ AUDIENCE: Final = frozenset({"deployment", "kind"})
 _TEXTS: Final = ("iss", "jti", "iat", "nbf", "exp", "epoch", "operation", "channel", "publication", "submission", "template",
                  "policy", "author")
 _NUMBERS: Final = ("v", "credential", "revision")
+_APPROVAL_TEXTS: Final = tuple(sorted(APPROVAL - {"entry"}))
+_TEXT: Final[frozenset[type]] = frozenset({str})
+_NUMBER: Final[frozenset[type]] = frozenset({int})
+"""The types allowed, as sets: a set of the types found must be no larger, so that `true` is no number."""
 
 
 class ClaimsInvalid(ValueError):
@@ -106,8 +110,10 @@ def _check_forms(value: dict[str, Any]) -> None:
     try:
         for name in ("iat", "nbf", "exp"):
             instants.parse(value[name])
-        for digest in (value["template"], value["policy"], *(value[name] for name in ("content",) if value[name] is not None)):
-            canonical.parse_digest(digest)
+        canonical.parse_digest(value["template"])
+        canonical.parse_digest(value["policy"])
+        if value["content"] is not None:
+            canonical.parse_digest(value["content"])
         for signed in (*value["approvals"], value["release"]):
             canonical.parse_digest(signed["statement"])
         if value["previous"] is not None:
@@ -123,15 +129,15 @@ def _check_forms(value: dict[str, Any]) -> None:
 def _check_shape(value: Any) -> None:
     if type(value) is not dict or value.keys() != CLAIMS:
         raise ClaimsInvalid("claims missing or unknown")
-    if value["v"] != VERSION or any(type(value[name]) is not int for name in _NUMBERS):
+    if value["v"] != VERSION or not {type(value[name]) for name in _NUMBERS} <= _NUMBER:
         raise ClaimsInvalid("unknown version or a number of another type")
-    if any(type(value[name]) is not str for name in _TEXTS):
+    if not {type(value[name]) for name in _TEXTS} <= _TEXT:
         raise ClaimsInvalid("a text of another type")
     audience, previous, content = value["aud"], value["previous"], value["content"]
-    if type(audience) is not dict or audience.keys() != AUDIENCE or any(type(item) is not str for item in audience.values()):
+    if type(audience) is not dict or audience.keys() != AUDIENCE or not set(map(type, audience.values())) <= _TEXT:
         raise ClaimsInvalid("audience")
     if previous is not None and (type(previous) is not dict or previous.keys() != {"id", "digest"}
-                                 or any(type(item) is not str for item in previous.values())):
+                                 or not set(map(type, previous.values())) <= _TEXT):
         raise ClaimsInvalid("previous")
     if content is not None and type(content) is not str:
         raise ClaimsInvalid("content")
@@ -141,5 +147,5 @@ def _check_shape(value: Any) -> None:
     for approval in (*approvals, value["release"]):
         if type(approval) is not dict or approval.keys() != APPROVAL or type(approval["entry"]) is not int:
             raise ClaimsInvalid("approval")
-        if any(type(item) is not str for name, item in approval.items() if name != "entry"):
+        if not {type(approval[name]) for name in _APPROVAL_TEXTS} <= _TEXT:
             raise ClaimsInvalid("approval")

@@ -2,24 +2,24 @@
 
 `python -m tests.bench.gate_side FOLDER PLATFORM_URL` prints its port; then each line `{"mint": N}` on standard input makes N publications
 released by real commands (submitted, approved, released; tokens signed) and answers their ids by channel, `{"cpu": true}` answers its CPU seconds,
-`{"profile": FILE}` starts a profile and, given again, writes it. `POST /send/ID` calls `Gate.send` and answers 200 when the publication is live.
+`{"profile": FILE}` starts a profile and, given again, writes it. At the port each line is a publication's id; `Gate.send` takes it, and the answer is
+a line with its state. In the product it is the enforcer's own timer that asks, so the asking is as plain as it can be.
 """
 
 from __future__ import annotations
 
 import asyncio
-import cProfile
 import json
 import resource
+import signal
 import sys
+import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from aiohttp import web
-
 from gateway.content import Content, Source
 from gateway.logs import configure
-from gateway.machine.state import PublicationState
 from tests.bench.connector import PLATFORM, BenchConnector
 from tests.gateway.enforcer.house import House, found_house, open_house
 
@@ -59,18 +59,27 @@ async def mint(house: House, count: int) -> list[list[str]]:
     return list(by_channel.values())
 
 
-def application(house: House) -> web.Application:
-    """Return the address that sends."""
+class Sends(asyncio.Protocol):
+    """One connection: a line in, a send, a line out."""
 
-    async def send(request: web.Request) -> web.Response:
-        identifier = request.match_info["id"]
-        await house.parts.gate.send(identifier)
-        state = house.publication_state(identifier)
-        return web.Response(status=200 if state is PublicationState.LIVE else 500, text=state.value)
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._sending: asyncio.Task[None] | None = None
+        self._out: asyncio.Transport | None = None
 
-    app = web.Application()
-    app.add_routes([web.post("/send/{id}", send)])
-    return app
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to answer."""
+        assert isinstance(transport, asyncio.Transport)
+        self._out = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Send what the line names; the driver has one line in flight."""
+        self._sending = asyncio.get_running_loop().create_task(self._send(data.decode().strip()))
+
+    async def _send(self, identifier: str) -> None:
+        await self._house.parts.gate.send(identifier)
+        assert self._out is not None
+        self._out.write(self._house.publication_state(identifier).value.encode() + b"\n")
 
 
 class Orders:
@@ -78,7 +87,7 @@ class Orders:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._profile: cProfile.Profile | None = None
+        self._samples: Counter[str] | None = None
 
     async def answer(self, order: dict[str, Any]) -> Any:
         """Return the answer to one order."""
@@ -87,16 +96,28 @@ class Orders:
         if "profile" in order:
             return self._profiled(order["profile"])
         usage = resource.getrusage(resource.RUSAGE_SELF)
-        return {"cpu": usage.ru_utime + usage.ru_stime, "peak_kib": usage.ru_maxrss}
+        return {"main": time.thread_time(), "cpu": usage.ru_utime + usage.ru_stime, "peak_kib": usage.ru_maxrss}
 
     def _profiled(self, path: str) -> bool:
-        if self._profile is None:
-            self._profile = cProfile.Profile()
-            self._profile.enable()
+        """Sample the main thread's stack each millisecond of CPU; the second call writes `samples<TAB>function` lines, callers included."""
+        if self._samples is None:
+            samples = self._samples = Counter()
+
+            def sample(_signal: int, frame: Any) -> None:
+                seen = set()
+                while frame is not None:
+                    code = frame.f_code
+                    seen.add(f"{code.co_filename.rpartition('site-packages/')[2]}:{code.co_name}")
+                    frame = frame.f_back
+                samples.update(seen)
+                samples[""] += 1
+
+            signal.signal(signal.SIGPROF, sample)
+            signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
             return True
-        self._profile.disable()
-        self._profile.dump_stats(path)
-        self._profile = None
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        Path(path).write_text("".join(f"{count}\t{name}\n" for name, count in self._samples.most_common()))
+        self._samples = None
         return False
 
 
@@ -108,14 +129,12 @@ async def run(folder: Path, platform: str) -> None:
         await house.staff()
         await add_channels(house)
         await house.lifecycle._stop_timers()
-        runner = web.AppRunner(application(house), access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, backlog=256).start()
-        print(runner.addresses[0][1], flush=True)
+        server = await asyncio.get_running_loop().create_server(lambda: Sends(house), "127.0.0.1", 0, backlog=256)
+        print(server.sockets[0].getsockname()[1], flush=True)
         orders = Orders(house)
         while line := await asyncio.to_thread(sys.stdin.readline):
             print(json.dumps(await orders.answer(json.loads(line))), flush=True)
-        await runner.cleanup()
+        server.close()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def platform() -> web.Application:
     async def publish(request: web.Request) -> web.Response:
         await request.read()
         seen["publish"] = next(count)
-        return web.Response(text='{"id":"%d"}' % seen["publish"], content_type="application/json")
+        return web.Response(text=f'{{"id":"{seen["publish"]}"}}', content_type="application/json")
 
     async def counted(_request: web.Request) -> web.Response:
         return web.json_response(seen)
@@ -36,7 +36,7 @@ def platform() -> web.Application:
 def proxy(target: str) -> web.Application:
     """Return a reverse proxy that passes method, path, headers and body on and checks nothing; its client pool is as large as the gate's."""
 
-    async def session(app: web.Application):  # noqa: ANN202 -- aiohttp's own shape
+    async def session(app: web.Application):
         connector = aiohttp.TCPConnector(limit=64, keepalive_timeout=30)
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False) as client:
             app[CLIENT] = client

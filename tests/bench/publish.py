@@ -48,9 +48,7 @@ class Sides:
     def through_gate(self, calls: int, in_flight: int, profile: str = "") -> dict[str, float]:
         """Send `calls` publications through the gate, none twice; the platform's count must say so."""
         released: list[list[str]] = self.gate.ask({"mint": calls})
-        paths = [[f"/send/{identifier}" for identifier in channel] for channel in released]
-        if in_flight == 1:
-            paths = [[path for turn in zip(*paths, strict=True) for path in turn]]
+        paths = released if in_flight > 1 else [[identifier for turn in zip(*released, strict=True) for identifier in turn]]
         before, cpu = counted(self.platform), self.gate.ask({})["cpu"]
         if profile:
             self.gate.ask({"profile": profile})

@@ -246,3 +246,23 @@ def test_a_loop_that_is_gone(log, make_entry) -> None:
     grouped._thread.join(5)
     assert not grouped._thread.is_alive()
     assert parse_checkpoint(split_note(log.copies.newest())[0]).size == 1
+
+
+async def test_who_cannot_follow_the_log_breaks_it(log) -> None:
+    """A callback that raises when its entries are durable breaks the log: its owner may not go on with a state of its own."""
+    heard: list[LogUnavailable] = []
+    grouped = GroupCommitLog(log.writer, on_broken=heard.append)
+    calls: list[str] = []
+
+    def fails() -> None:
+        raise ZeroDivisionError
+
+    first = grouped.enqueue([b"a"], durable=lambda: calls.append("first"))
+    second, third = grouped.enqueue([b"b"], durable=fails), grouped.enqueue([b"c"], durable=lambda: calls.append("third"))
+    assert (await first).size == 3
+    for waiting in (second, third):
+        with pytest.raises(LogUnavailable):
+            await waiting
+    assert calls == ["first"]
+    assert len(heard) == 1
+    assert "ZeroDivisionError" in str(heard[0])
