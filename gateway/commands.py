@@ -168,11 +168,14 @@ def make_backup(settings: Settings) -> str:
     from gateway.enforcer import backup
 
     try:
-        return str(admin(settings, "POST", "/v1/backup", {})["path"])
-    except NotRunning:
-        pass
-    try:
-        return str(backup.make(settings))
+        desk = None
+        if os.getuid() == 0:
+            desk = settings.backups / f"desk-{time.time_ns()}.part"
+            backup.copy_desk(settings, desk)
+        try:
+            return str(admin(settings, "POST", "/v1/backup", {"desk": str(desk)} if desk else {})["path"])
+        except NotRunning:
+            return str(backup.make(settings, desk=desk))
     except (OSError, sqlite3.Error) as error:
         raise CommandFailed(f"backup failed: {error}") from error
 

@@ -161,7 +161,10 @@ def import_everything() -> None:
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not module.name.endswith("__main__") and not any(part in module.name for part in (".demo", ".sandbox", ".migrations.")):
                 importlib.import_module(module.name)  # migrations run inside Alembic only
-    for name in ("concurrent.futures.thread", "sqlalchemy.dialects.sqlite.aiosqlite", "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.GifImagePlugin", "encodings.idna"):
+    for name in (
+        "concurrent.futures.thread", "encodings.ascii", "encodings.idna", "encodings.unicode_escape", "sqlalchemy.dialects.sqlite.aiosqlite",
+        "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.GifImagePlugin",
+    ):
         importlib.import_module(name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
@@ -114,6 +115,10 @@ async def _slot_remove(request: web.Request) -> web.Response:
 
 
 async def _backup(request: web.Request) -> web.Response:
-    settings = request.app[PARTS].settings
-    path = await request.app[LIFECYCLE].undisturbed(lambda: backup.make(settings))
+    settings, given = request.app[PARTS].settings, (await _body(request)).get("desk")
+    desk = Path(given) if given else None
+    try:
+        path = await request.app[LIFECYCLE].undisturbed(lambda: backup.make(settings, desk=desk))
+    except (OSError, sqlite3.Error) as error:
+        return web.json_response({"code": "backup", "reason": f"backup failed: {error}"}, status=500)
     return web.json_response({"path": str(path)})

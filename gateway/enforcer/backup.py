@@ -41,8 +41,25 @@ class Restored:
     kept_copy: Path | None
 
 
-def make(settings: Settings, *, now: datetime | None = None) -> Path:
-    """Write a backup into a new folder and return it; safe while both processes run.
+def copy_desk(settings: Settings, target: Path) -> None:
+    """Copy the desk's part into the new folder `target`, which then belongs to whom the backups belong to.
+
+    Where the processes are two users only root may read the desk's files, so root does this before it asks the enforcer for the rest.
+
+    Raises:
+        OSError, sqlite3.Error: it could not be read or written.
+    """
+    target.mkdir(mode=0o700, parents=True)
+    _copy_database(settings.desk_data / "desk.db", target / "desk.db")
+    _copy_tree(settings.desk_data / "blobs", target / "blobs")
+    owner = settings.backups.stat()
+    if os.getuid() == 0:
+        for path in (target, *target.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def make(settings: Settings, *, now: datetime | None = None, desk: Path | None = None) -> Path:
+    """Write a backup into a new folder and return it; safe while both processes run. `desk` is a copy of the desk's part made before.
 
     Raises:
         OSError, sqlite3.Error: it could not be written; an unfinished folder ends in `.part`.
@@ -50,9 +67,10 @@ def make(settings: Settings, *, now: datetime | None = None) -> Path:
     name = (now or datetime.now(UTC)).strftime("backup-%Y%m%dT%H%M%S.%fZ")
     part = settings.backups / f"{name}.part"
     (part / "enforcer").mkdir(mode=0o700, parents=True)
-    (part / "desk").mkdir(mode=0o700)
-    _copy_database(settings.desk_data / "desk.db", part / "desk" / "desk.db")
-    _copy_tree(settings.desk_data / "blobs", part / "desk" / "blobs")
+    if desk is not None:
+        desk.replace(part / "desk")
+    else:
+        copy_desk(settings, part / "desk")
     for database in DATABASES:
         _copy_database(settings.enforcer_data / database, part / "enforcer" / database)
     _copy_tree(settings.enforcer_data / "blobs", part / "enforcer" / "blobs")
