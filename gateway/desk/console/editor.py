@@ -192,10 +192,12 @@ async def check(request: web.Request) -> web.Response:
     return await _panel(request, draft, names, look)
 
 
-async def _panel(request: web.Request, draft: DraftRow, names: Directory, look: Look, *, trouble: str = "") -> web.Response:
+async def _panel(
+    request: web.Request, draft: DraftRow, names: Directory, look: Look, *, trouble: str = "", command: str = "",
+) -> web.Response:
     return await draw(
         request, "panel.html", names=names, draft=draft, look=look, average=await average_hours(request), trouble=trouble,
-        form=DraftForm.model_validate(draft.form), command=secrets.token_hex(16),
+        form=DraftForm.model_validate(draft.form), command=command or secrets.token_hex(16),
     )
 
 
@@ -220,7 +222,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     except Problem as problem:
         return await _panel(request, draft, names, Look(obstacles=[problem.body], answered=True))
     except Unavailable:
-        return await _panel(request, draft, names, Look(), trouble=t("submit.unavailable"))
+        return await _panel(request, draft, names, Look(), trouble=t("submit.unavailable"), command=command)
     await parts.follower.reached(answer["seq"])
     return _onwards(request, f"/submissions/{answer['submission']}?after={answer['seq']}")
 

@@ -101,7 +101,9 @@ async def _words(session: AsyncSession, asked: str) -> list[tuple[str, str]]:
     like = "%" + asked.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     rows = await session.execute(
         select(SubmissionRow.id).where(SubmissionRow.title.like(like, escape="\\")).order_by(SubmissionRow.made_at.desc()).limit(HITS))
-    return [("submission", row[0]) for row in rows]
+    sent = await session.execute(
+        select(PublicationRow.id).where(PublicationRow.title.like(like, escape="\\")).order_by(PublicationRow.changed_at.desc()).limit(HITS))
+    return [*(("publication", row[0]) for row in sent), *(("submission", row[0]) for row in rows)]
 
 
 async def verify(request: web.Request) -> web.Response:

@@ -8,12 +8,14 @@ from aiohttp import web
 from sqlalchemy import select, tuple_
 
 from gateway.content import Content, NotContent
+from gateway.desk.console.channels import CAPABILITIES
 from gateway.desk.console.chart import weekly
 from gateway.desk.console.editor import article_frame
 from gateway.desk.console.page import caught_up, counters, directory, draw, keyset, words
-from gateway.desk.console.submissions import may_read, steps
+from gateway.desk.console.submissions import QUIET, may_read, steps
 from gateway.desk.drafts.form import DraftForm, FactsForm, SourceForm, TargetForm
 from gateway.desk.parts import LANG, PARTS, WHO
+from gateway.desk.readmodel.channels import ChannelRow
 from gateway.desk.readmodel.entries import EntryRow
 from gateway.desk.readmodel.publications import OPEN, PublicationRow, week_of
 from gateway.desk.readmodel.refusals import FreezeRow
@@ -80,7 +82,7 @@ async def publication(request: web.Request) -> web.Response:
             raise web.HTTPNotFound
         submission = await session.get(SubmissionRow, row.submission)
         decisions = list(await session.scalars(select(DecisionRow).where(DecisionRow.submission == row.submission).order_by(DecisionRow.seq)))
-        timeline = list(await session.scalars(select(EntryRow).where(EntryRow.object == row.id).order_by(EntryRow.seq).limit(500)))
+        timeline = list(await session.scalars(select(EntryRow).where(EntryRow.object == row.id, EntryRow.type.not_in(QUIET)).order_by(EntryRow.seq).limit(500)))
         previous = await session.get(PublicationRow, row.previous) if row.previous else None
         following = list(await session.scalars(
             select(PublicationRow).where(PublicationRow.channel == row.channel, PublicationRow.previous == row.id)))
@@ -88,8 +90,12 @@ async def publication(request: web.Request) -> web.Response:
     return await draw(
         request, "publication.html", names=names, row=row, submission=submission, steps=steps(submission, decisions) if submission else [],
         timeline=timeline, previous=previous, following=following, dispatched=dispatched, current=current,
-        counter_act=COUNTER_ACTS.get(row.state), may_write=may_read(who, names, row.author, row.unit),
+        correctable=_correctable(names.channels.get(row.channel)), counter_act=COUNTER_ACTS.get(row.state), may_write=may_read(who, names, row.author, row.unit),
     )
+
+
+def _correctable(channel: ChannelRow | None) -> bool:
+    return channel is not None and CAPABILITIES.get(channel.platform, {}).get("edit", False)
 
 
 async def revise(request: web.Request) -> web.Response:

@@ -1,0 +1,96 @@
+"""What people do at the desk, in the words of requests, and what they sign at the counter, through the real runner."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from typing import Any
+
+from PIL import Image
+
+from gateway import canonical
+from gateway.machine.signing import build_statement
+from gateway.protocol import commands as c
+from gateway.protocol.commands import Grade, Proof, Request
+from gateway.protocol.statements import LIST_LABEL, list_digest
+from tests.gateway.desk.conftest import Answer, Browser, Place
+
+FACTS = {
+    "category": "company", "sensitive": False, "executives": False, "external_quote": False, "ai_generated": False, "reprinted_pictures": False,
+}
+
+
+def picture(size: tuple[int, int] = (900, 383), colour: str = "#8db79a") -> bytes:
+    """Draw a picture."""
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def form(title: str, *channels: str, **over: Any) -> dict[str, Any]:
+    """Return what the editor sends for a draft."""
+    return {
+        "title": title, "summary": "摘要", "author": "陆晓棠", "source": {"kind": "original", "name": "", "url": ""}, "cover": None,
+        "targets": [{"channel": channel, "operation": "publish", "previous": None} for channel in channels], "facts": dict(FACTS),
+        "scheduled": None, "message": "", **over,
+    }
+
+
+async def write(browser: Browser, title: str, *channels: str, html: str = "<p>入冬前，工程部更换了老旧支管。</p>", **over: Any) -> str:
+    """Make a draft with a cover and save it; return its id."""
+    made = await browser.post("/drafts")
+    draft = made.location.rsplit("/", 1)[1]
+    added = await browser.post(f"/drafts/{draft}/pictures", raw=picture(), **{"Content-Type": "image/png"})
+    assert added.status == 200, added.text
+    body = html + f'<p><img src="{added.json["src"]}" alt="现场"></p>'
+    saved = await browser.post(f"/drafts/{draft}/save", value={
+        **form(title, *channels, cover=added.json["digest"], **over), "version": 1, "html": body})
+    assert saved.status == 200, saved.text
+    return draft
+
+
+async def hand_in(browser: Browser, draft: str, version: int = 2, command: str = "") -> Answer:
+    """Press the button."""
+    return await browser.post(f"/drafts/{draft}/submit", {"command": command or secrets.token_hex(16), "version": str(version)}, **{"HX-Request": "true"})
+
+
+def submission_of(answer: Answer) -> str:
+    """Return the submission that the button led to."""
+    location = str(answer.headers.get("HX-Redirect") or answer.location)
+    assert location.startswith("/submissions/"), answer.text
+    return location.split("/")[2].split("?")[0]
+
+
+async def submit(browser: Browser, title: str, *channels: str, **over: Any) -> str:
+    """Write and hand in; return the submission."""
+    return submission_of(await hand_in(browser, await write(browser, title, *channels, **over)))
+
+
+async def sign(place: Place, person: str, submission: str, verdict: str) -> None:
+    """Sign the open stage with a code, as the counter would."""
+    house, who = place.house, place.people(person)
+    found = house.state.submissions[submission]
+    stage = next(s for s in house.state.open_stages(found) if s.kind == verdict)
+    office = house.state.may_sign(who, stage, house.runner.now()) or ""
+    number = next(house.count) + 10**9
+    statement = canonical.encode(build_statement(house.state, found, stage, who, office, f"salt{number}"))
+    digest = canonical.sha256(statement)
+    item = c.SignItem(
+        submission=submission, revision=found.revision, stage=stage.id, verdict=verdict, salt=f"salt{number}", statement=digest,  # type: ignore[arg-type]
+        seen=found.seq)
+    proof = Proof(
+        method="totp", factor=f"factor/{who}/totp", nonce=f"n{number}", list_digest=list_digest(LIST_LABEL, [(digest, verdict)]),
+        evidence=canonical.sha256(b"%d" % number), step=number)
+    command = c.Sign(items=(item,), proof=proof, rip=house.parts.values.commit("127.0.0.1"))
+    await house.runner.submit(Request(command=command, actor=who, grade=Grade.PROOF), blobs={digest: statement})
+
+
+async def publish(place: Place, browser: Browser, title: str, **over: Any) -> str:
+    """Take a text of 陆晓棠 all the way to the public page; return the publication."""
+    submission = await submit(browser, title, place.channel(), **over)
+    await sign(place, "gu", submission, "approve")
+    await sign(place, "lu", submission, "release")
+    publication = next(p.id for p in place.house.state.publications.values() if p.submission == submission)
+    await place.house.until(publication, "live")
+    await place.caught_up()
+    return publication
