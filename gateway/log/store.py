@@ -29,6 +29,13 @@ CREATE TABLE IF NOT EXISTS checkpoints (size INTEGER PRIMARY KEY, epoch TEXT NOT
 CREATE TABLE IF NOT EXISTS fence (id INTEGER PRIMARY KEY CHECK (id = 0), value INTEGER NOT NULL);
 INSERT OR IGNORE INTO fence VALUES (0, 0);
 """
+_ABOVE: Final = (
+    "SELECT size, CAST(epoch AS TEXT), CAST(note AS TEXT), CAST(leaves AS BLOB) FROM checkpoints WHERE size > ? ORDER BY size LIMIT ?"
+)
+_NEWEST: Final = (
+    "SELECT size, CAST(epoch AS TEXT), CAST(note AS TEXT), CAST(leaves AS BLOB) FROM checkpoints ORDER BY size DESC LIMIT 1"
+)
+"""Cast, because SQLite keeps in any column whatever type somebody put there; what is read must be judged, not crash the judge."""
 _FULL = 2
 _PAGE = 2048
 
@@ -49,6 +56,7 @@ class StoreReader:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")
 
     @classmethod
     def open_readonly(cls, path: Path) -> StoreReader:
@@ -92,7 +100,7 @@ class StoreReader:
         while True:
             with self._operation("log_unreadable"):
                 page = self._connection.execute(
-                    "SELECT seq, body FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?", (start, end, _PAGE)
+                    "SELECT seq, CAST(body AS BLOB) FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?", (start, end, _PAGE)
                 ).fetchall()
             yield from page
             if len(page) < _PAGE:
@@ -103,9 +111,7 @@ class StoreReader:
         """Yield the checkpoint rows for sizes larger than `above`, in order of size."""
         while True:
             with self._operation("log_unreadable"):
-                page = self._connection.execute(
-                    "SELECT size, epoch, note, leaves FROM checkpoints WHERE size > ? ORDER BY size LIMIT ?", (above, _PAGE)
-                ).fetchall()
+                page = self._connection.execute(_ABOVE, (above, _PAGE)).fetchall()
             for row in page:
                 yield StoredCheckpoint(*row)
             if len(page) < _PAGE:
@@ -115,9 +121,7 @@ class StoreReader:
     def last_checkpoint(self) -> StoredCheckpoint | None:
         """Return the checkpoint row of the largest size, or None in an empty log."""
         with self._operation("log_unreadable"):
-            row = self._connection.execute(
-                "SELECT size, epoch, note, leaves FROM checkpoints ORDER BY size DESC LIMIT 1"
-            ).fetchone()
+            row = self._connection.execute(_NEWEST).fetchone()
         return StoredCheckpoint(*row) if row else None
 
     def close(self) -> None:

@@ -131,6 +131,13 @@ async def test_expired_and_early_tokens_are_refused(hand: House, scripted: Scrip
     assert scripted.calls == []
 
 
+def _claims_or_code(text: bytes, key: bytes) -> Claims | str:
+    try:
+        return verify_token(text, key)
+    except Denied as denied:
+        return denied.code
+
+
 async def test_every_flipped_byte_of_a_token_is_refused(hand: House) -> None:
     """A1: flipping one bit anywhere in the token text never leaves a valid token with other claims."""
     publication = hand.state.publications[await released(hand)]
@@ -140,11 +147,9 @@ async def test_every_flipped_byte_of_a_token_is_refused(hand: House) -> None:
     for at in range(len(text)):
         altered = bytearray(text)
         altered[at] ^= 1
-        try:
-            assert verify_token(bytes(altered), key) == claims  # only a hint outside the signature, such as the key's name, may differ
-        except Denied as denied:
-            refused += 1
-            assert denied.code == "token_invalid"
+        found = _claims_or_code(bytes(altered), key)
+        assert found in (claims, "token_invalid")  # only a hint outside the signature, the key's name, may differ
+        refused += found == "token_invalid"
     assert refused > len(text) * 0.9
 
 
@@ -465,7 +470,7 @@ async def test_an_edit_of_something_altered_is_refused(hand: House, scripted: Sc
 
 @pytest.mark.parametrize(("transient", "state"), [(True, PublicationState.INTENDED), (False, PublicationState.ABANDONED)])
 async def test_an_edit_whose_original_cannot_be_read_waits_or_ends(
-    hand: House, scripted: Scripted, transient: bool, state: PublicationState,  # noqa: FBT001 -- a case's value
+    hand: House, scripted: Scripted, transient: bool, state: PublicationState,
 ) -> None:
     """No look at the original, no edit."""
     first = await live(hand)
@@ -607,10 +612,9 @@ async def test_clearing_that_fails_is_only_said(hand: House, scripted: Scripted)
 
 def test_where_names_file_and_line_only() -> None:
     """The place of an error holds neither its message nor a value."""
-    try:
-        raise ValueError("canary")
-    except ValueError as error:
-        assert where(error).startswith("test_gate_steps.py:")
+    with pytest.raises(ValueError, match="canary") as raised:
+        int("canary")
+    assert where(raised.value).startswith("test_gate_steps.py:")
     assert where(ValueError("x")) == ""
 
 
