@@ -6,6 +6,7 @@ The launcher holds no key. It starts the enforcer again when it left because of 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import grp
 import importlib
 import multiprocessing
@@ -154,15 +155,21 @@ def _drop(to: Identity) -> None:
 
 def import_everything() -> None:
     """Import what both processes may need later: after the drop, the interpreter's own folder may be out of reach."""
+    import encodings
+
     import gateway
     import vault
+
+    for codec in pkgutil.iter_modules(encodings.__path__, "encodings."):
+        with contextlib.suppress(ImportError):  # some belong to other systems
+            importlib.import_module(codec.name)
 
     for package in (gateway, vault):
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
             if not module.name.endswith("__main__") and not any(part in module.name for part in (".demo", ".sandbox", ".migrations.")):
                 importlib.import_module(module.name)  # migrations run inside Alembic only
     for name in (
-        "concurrent.futures.thread", "encodings.ascii", "encodings.idna", "encodings.unicode_escape", "sqlalchemy.dialects.sqlite.aiosqlite",
+        "concurrent.futures.thread", "sqlalchemy.dialects.sqlite.aiosqlite",
         "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.GifImagePlugin",
     ):
         importlib.import_module(name)

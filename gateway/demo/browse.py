@@ -132,10 +132,21 @@ class Browser:
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(form.action))
         return await self._request(form.method, form.action, data={**form.fields, **typed}, headers={"Origin": origin})
 
+    async def post(self, url: str, fields: Mapping[str, str]) -> Page:
+        """Send fields by hand, without a form on the page that offers them."""
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        return await self._request("POST", url, data=dict(fields), headers={"Origin": origin})
+
     async def json(self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any]:
         """Call a JSON interface and return status and answer."""
         assert self._session is not None
         async with self._session.request(method, url, json=body, headers=headers) as response:
+            return response.status, await response.json(content_type=None)
+
+    async def upload(self, url: str, data: bytes, kind: str, headers: Mapping[str, str]) -> tuple[int, Any]:
+        """Send raw bytes and return status and answer."""
+        assert self._session is not None
+        async with self._session.post(url, data=data, headers={**headers, "Content-Type": kind}) as response:
             return response.status, await response.json(content_type=None)
 
     async def _request(self, method: str, url: str, **more: Any) -> Page:

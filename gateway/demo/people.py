@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.demo.browse import Browser, Form, Page, Unexpected
+from gateway.demo.browse import Browser, Page, Unexpected
+from gateway.demo.company import SampleArticle
+from gateway.demo.pictures import landscape
 from vault import totp
 
 
@@ -15,7 +18,6 @@ from vault import totp
 class Player:
     """One person of the sample company at work; talks to the faces only as a browser would."""
 
-    key: str
     name: str
     person: str
     secret: bytes = field(repr=False)
@@ -23,12 +25,26 @@ class Player:
     inside: str
     desk: str
     browser: Browser
+    token: str = field(default="", repr=False)
     last_step: int = 0
+    versions: dict[str, int] = field(default_factory=dict)
 
     async def sign_in(self) -> None:
-        """Sign in at the counter with one click on the person's card, as the banner of the demo says."""
+        """Sign in at the counter with one click on the person's card."""
         page = await self.browser.get(f"{self.counter}/s/demo")
         await self.browser.submit(page.form("/s/demo", person=self.person))
+
+    async def pair(self) -> None:
+        """Pair a device by the code the counter shows, as the browser extension does."""
+        devices = await self.browser.get(f"{self.inside}/s/devices")
+        shown = await self.browser.submit(devices.form("/s/pair"))
+        node = shown.tree.css_first(".pair-code")
+        if node is None:
+            raise Unexpected(f"no pairing code on {shown.url}: {shown.words()[:300]}")
+        status, answer = await self.browser.json("POST", f"{self.desk}/api/v1/session", {"code": node.text().strip(), "device_name": "演示"})
+        if status != 201:
+            raise Unexpected(f"pairing: {status} {answer}")
+        self.token = answer["session"]
 
     async def code(self) -> str:
         """Return a code that was not used yet, waiting for the next one where all of them were."""
@@ -40,38 +56,68 @@ class Player:
                     return totp.code_at(self.secret, step)
             await asyncio.sleep(1.0)
 
-    async def prove(self, sheet: Page) -> Page:
-        """Give the proof a sheet asks for, ticking what is to be ticked."""
+    # ---- the counter
+
+    async def sheet(self, submission: str) -> Page:
+        """Open a submission's review page and ask for the sheet of what would be signed."""
+        page = await self.browser.get(f"{self.counter}/s/item/{submission}")
+        return await self.browser.submit(page.form("/s/sheet", submission=submission))
+
+    async def sign(self, submission: str) -> Page:
+        """Sign the step that is this person's: look, open the sheet, tick what is to be ticked, give a code."""
+        sheet = await self.sheet(submission)
         form = sheet.form("/s/prove")
-        ticks = {f"tick{number}": "on" for number in range(_ticks(sheet))}
-        return await self.browser.submit(form, code=await self.code(), **ticks)
+        boxes = (node.attributes.get("name") or "" for node in sheet.tree.css("input[type=checkbox]"))
+        ticks = {name: "on" for name in boxes if name.startswith("tick")}
+        page = await self.browser.submit(form, code=await self.code(), **ticks)
+        if page.status >= 400:
+            raise Unexpected(f"signing as {self.name}: {page.status} {page.words()[:300]}")
+        return page
 
-    async def open(self, submission: str) -> Page:
-        """Open a submission's review page."""
-        return await self.browser.get(f"{self.counter}/s/item/{submission}")
+    async def freeze(self, channel: str, reason: str) -> Page:
+        """Freeze a channel from the page of stops; needs no proof."""
+        page = await self.browser.get(f"{self.counter}/s/stops")
+        return await self.browser.submit(page.form("/s/freeze"), scope="channel", target=channel, reason=reason)
 
-    async def sign(self, submission: str, verdict: str) -> Page:
-        """Approve or release a submission as this person.
-
-        Raises:
-            Unexpected: the page offers no such act.
-        """
-        page = await self.open(submission)
-        sheet = await self.browser.submit(self._act(page, verdict), verdict=verdict)
-        return await self.prove(sheet)
-
-    @staticmethod
-    def _act(page: Page, verdict: str) -> Form:
-        for node in page.tree.css("form"):
-            form = Form.of(page.url, node)
-            if "/s/sheet" in form.action and (form.fields.get("verdict", verdict) == verdict):
-                return form
-        raise Unexpected(f"no {verdict} on {page.url}: {page.words()[:400]}")
+    # ---- the desk's JSON interface
 
     async def api(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Call the desk's JSON interface with this person's device session."""
-        return await self.browser.json(method, f"{self.desk}/api/v1{path}", body, headers={"Accept-Language": "zh-CN"})
+        return await self.browser.json(method, f"{self.desk}/api/v1{path}", body,
+                                       headers={"Authorization": f"Bearer {self.token}", "Accept-Language": "zh-CN"})
 
+    async def need(self, method: str, path: str, body: Any = None) -> Any:
+        """Call it where a refusal is not part of the story."""
+        status, answer = await self.api(method, path, body)
+        if status >= 400:
+            raise Unexpected(f"{method} {path}: {status} {answer}")
+        return answer
 
-def _ticks(sheet: Page) -> int:
-    return sum(1 for node in sheet.tree.css("input[type=checkbox]") if (node.attributes.get("name") or "").startswith("tick"))
+    async def picture(self, draft: str, name: str) -> str:
+        """Upload a picture to a draft and return its digest."""
+        status, answer = await self.browser.upload(f"{self.desk}/api/v1/drafts/{draft}/pictures", landscape(name), "image/png",
+                                                   headers={"Authorization": f"Bearer {self.token}"})
+        if status >= 400:
+            raise Unexpected(f"picture: {status} {answer}")
+        return str(answer["digest"])
+
+    async def draft(self, article: SampleArticle, *targets: dict[str, Any], weekday: str = "", draft: str = "", scheduled: str | None = None,
+                    title: str = "", message: str = "") -> dict[str, Any]:
+        """Write (or rewrite) a draft with a cover and return it."""
+        form = {
+            "title": title or article.title, "summary": article.summary, "author": self.name, "targets": list(targets),
+            "facts": {"category": "news"}, "scheduled": scheduled, "message": message,
+        }
+        if not draft:
+            made = await self.need("POST", "/drafts", {**form, "command": secrets.token_hex(8), "html": article.body(weekday=weekday)})
+        else:
+            made = {"draft": draft, "version": self.versions[draft]}
+        cover = await self.picture(made["draft"], article.picture)
+        saved: dict[str, Any] = await self.need("PUT", f"/drafts/{made['draft']}", {
+            **form, "cover": cover, "version": made["version"], "html": article.body(weekday=weekday)})
+        self.versions[saved["draft"]] = saved["version"]
+        return saved
+
+    async def submit(self, draft: dict[str, Any]) -> tuple[int, Any]:
+        """Hand a draft in and return status and answer."""
+        return await self.api("POST", "/submissions", {"command": secrets.token_hex(8), "draft": draft["draft"], "version": draft["version"]})
