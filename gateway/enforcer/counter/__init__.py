@@ -26,7 +26,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 STATIC: Final = {
     "qianfa.css": (shared.FOLDER / "qianfa.css", "text/css"), "counter.css": (FOLDER / "static" / "counter.css", "text/css"),
-    "counter.js": (FOLDER / "static" / "counter.js", "text/javascript"),
+    "icon.svg": (FOLDER / "static" / "icon.svg", "image/svg+xml"), "counter.js": (FOLDER / "static" / "counter.js", "text/javascript"),
 }
 
 ACTS: Final[Mapping[str, prove.Act]] = {

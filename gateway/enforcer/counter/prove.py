@@ -42,7 +42,9 @@ def handler(acts: Mapping[str, Act]) -> Callable[[web.Request], Awaitable[web.St
         counter, session, form = request.app[COUNTER], session_of(request), await form_of(request)
         try:
             begun = counter.proofs.look(session.person, session.id, form.get("nonce", "")[:100])
-            act = acts[begun.act]
+            act = acts.get(begun.act)
+            if act is None:
+                raise ProofRefused("gone")
             if any(form.get(f"tick{number}") != "on" for number in range(int(begun.payload.get("ticks", 0)))):
                 raise ProofRefused("ticks")
             if form.get("assertion"):

@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
 
 from gateway import canonical
 from gateway.canonical import NotCanonical
-from gateway.connectors.base import Slot, Template
+from gateway.connectors.base import Segment, Slot, Template
 from gateway.enforcer.blobs import BlobAltered, BlobMissing
 from gateway.enforcer.counter.parts import COUNTER, Counter
 from gateway.protocol.denials import Denied
@@ -29,8 +30,10 @@ _STYLE: Final = (
     "'Microsoft YaHei UI','Noto Sans CJK SC',sans-serif;overflow-wrap:anywhere}h1{font-size:22px;line-height:1.4;margin:0 0 8px;font-weight:600}"
     ".by{color:#767676;font-size:15px;line-height:22px;margin:0 0 14px}img{max-width:100%;height:auto}p{margin:0 0 14px}"
     ".cover{display:block;width:100%;margin:0 0 14px}table{max-width:100%;border-collapse:collapse}pre{white-space:pre-wrap}"
+    ".card{margin-top:24px;border:1px solid #E1E5EA;border-radius:8px;padding:12px;font-size:14px;line-height:22px}.card p{margin:0 0 8px}"
+    ".card img{display:block;width:100%;aspect-ratio:2.35;object-fit:cover;margin:0 0 8px}"
 )
-_SHOWN: Final = {"wechat": ("title", "author", "content", "thumb_media_id"), "weibo": ("status",), "wordpress": ("title", "content", "featured_media")}
+_SHOWN: Final = {"wechat": ("title", "author", "content", "digest", "thumb_media_id"), "weibo": ("status",), "wordpress": ("title", "content", "featured_media")}
 
 
 def load(counter: Counter, digest: str) -> Template:
@@ -74,15 +77,23 @@ def document(template: Template) -> str:
         if template.platform == "wordpress":
             parts += [f'<img class="cover" alt="" src="{address(m.digest)}">' for m in template.media if m.role == "cover"]
         parts.append(_text(fields, "content"))
+        if template.platform == "wechat":
+            parts.append(_card(template))
     return (
         '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>rendition</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
     )
 
 
-def _text(fields: object, name: str) -> str:
-    segments = fields.get(name, ()) if hasattr(fields, "get") else ()
-    return "".join(address(s.digest) if isinstance(s, Slot) else s for s in segments)
+def _card(template: Template) -> str:
+    """Return the card that a WeChat article is shared and listed as: cover, title, summary."""
+    cover = "".join(f'<img alt="" src="{address(m.digest)}">' for m in template.media if m.role == "cover")
+    words = f"<b>{html.escape(_text(template.fields, 'title'))}</b><br>{html.escape(_text(template.fields, 'digest'))}"
+    return f'<div class="card"><p class="by">转发卡片 · Share card</p>{cover}<p>{words}</p></div>'
+
+
+def _text(fields: Mapping[str, tuple[Segment, ...]], name: str) -> str:
+    return "".join(address(s.digest) if isinstance(s, Slot) else s for s in fields.get(name, ()))
 
 
 def others(template: Template) -> list[tuple[str, str]]:

@@ -1,0 +1,188 @@
+"""Real Chromium: three taps, enrolment with a passkey, and what the other host and a template cannot do."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from gateway.config import Listen
+from gateway.connectors.base import ChannelFacts, Operation
+from gateway.enforcer.codes import code_digest
+from gateway.listening import serve_tcp
+from gateway.protocol import instants
+from gateway.protocol.commands import Change
+from gateway.protocol.entries import EntryType
+from tests.gateway.enforcer.counter.chromium import authenticator, chromium
+from tests.gateway.enforcer.counter.kit import Front
+from tests.gateway.enforcer.counter.test_pages import submitted
+from tests.gateway.enforcer.house import article
+
+pytestmark = pytest.mark.browser
+PASSWORD = "un long mot de passe 7788"
+
+
+async def enrolled(front: Front, context: Any, person: str) -> Any:
+    """Enrol a person with a fresh code and a passkey, through the pages; return the page."""
+    who, house = front.house.people[person], front.house
+    await house.change(
+        Change(type=EntryType.FACTOR_REVOKED, object=who, data={"factor": "all"}),
+        Change(type=EntryType.ENROLMENT_OPENED, object=who, data={
+            "code": code_digest("AAAA-BBBB-CCCC-DDDD"), "until": instants.plus(house.runner.now(), 3600)}),
+    )
+    page = await context.new_page()
+    page.qianfa_authenticator = await authenticator(context, page)
+    base = f"http://counter.localhost:{front.inside}"
+    await page.goto(base + "/s/enrol")
+    await page.fill("[name=code]", "aaaa bbbb cccc dddd")
+    await page.fill("[name=password]", PASSWORD)
+    await page.fill("[name=again]", PASSWORD)
+    await page.click("main button.primary")
+    await page.wait_for_url("**/s/devices")
+    await page.fill("[name=phrase]", "老槐树下的井")
+    await page.click("form[action='/s/phrase'] button")
+    await page.fill("[name=label]", "手机")
+    await page.click("[data-create]")
+    await page.wait_for_selector("text=通行密钥 · 手机")
+    return page
+
+
+async def test_three_taps_from_the_notice_to_the_signature(front: Front) -> None:
+    """On a known device with a passkey: the link, 同意, the passkey — three taps, and the decision stands in the log."""
+    submission = await submitted(front)
+    async with chromium() as browser:
+        context = await browser.new_context(viewport={"width": 375, "height": 812}, locale="zh-CN")
+        page = await enrolled(front, context, "gu")
+        await page.set_content(f'<a id="notice" href="http://counter.localhost:{front.inside}/s/item/{submission}">去看</a>')
+        taps = 0
+        await page.click("#notice")
+        taps += 1
+        await page.wait_for_selector("iframe.rendition")
+        await page.click("[data-key=a]")
+        taps += 1
+        await page.wait_for_selector("dialog[open] [data-passkey]")
+        assert "老槐树下的井" in await page.inner_text("#sheet")
+        await page.click("dialog[open] [data-passkey]")
+        taps += 1
+        await page.wait_for_url("**/s/done/*")
+        assert "已同意" in await page.inner_text("h1")
+        assert taps == 3
+    signed = front.house.state.submissions[submission].signatures
+    assert [(s.person, s.method) for s in signed] == [(front.house.people["gu"], "passkey")]
+
+
+async def test_a_passkey_signs_in_where_no_session_is_left(front: Front) -> None:
+    """After signing out, the passkey alone signs in again, and the page goes on to where it was asked for."""
+    async with chromium() as browser:
+        context = await browser.new_context(locale="zh-CN")
+        page = await enrolled(front, context, "gu")
+        await page.click("form[action='/s/signout'] button")
+        await page.wait_for_selector("[data-signin]")
+        await page.goto(f"http://counter.localhost:{front.inside}/s/receipts")
+        await page.click("[data-signin]")
+        await page.wait_for_url("**/s/receipts")
+        assert "签发回执" in await page.inner_text("h1")
+
+
+async def test_a_cancelled_passkey_signs_nothing_and_says_so(front: Front) -> None:
+    """An authenticator without user verification refuses: the sheet stays, says so, and nothing is in the log."""
+    submission = await submitted(front)
+    async with chromium() as browser:
+        context = await browser.new_context(locale="zh-CN")
+        page = await enrolled(front, context, "gu")
+        session, authenticator_id = page.qianfa_authenticator
+        await page.goto(f"http://counter.localhost:{front.inside}/s/item/{submission}")
+        await page.click("[data-key=a]")
+        await session.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator_id, "isUserVerified": False})
+        await page.wait_for_selector("dialog[open] [data-passkey]")
+        await page.click("dialog[open] [data-passkey]")
+        await page.wait_for_selector("dialog[open] .proof-error:not([hidden])")
+    assert front.house.state.submissions[submission].signatures == []
+
+
+async def test_script_in_a_template_never_runs(front: Front) -> None:
+    """A stored template that holds script shows its text and runs nothing, framed or opened by itself, and asks no other host."""
+    house = front.house
+    evil = ("<script>document.title='owned';parent.document.title='owned'</script><img src=x onerror=\"parent.document.title='owned'\">"
+            "<a href=\"javascript:parent.document.title='owned'\">x</a><form action=/s/signout method=post><button>y</button></form>"
+            "<img src=http://evil.localhost:{port}/beacon>")
+    content = article(cover=house.cover())
+    template = house.parts.connectors["wechat"].render(
+        content, _facts(house), Operation.PUBLISH, None)
+    hits: list[str] = []
+    async with AsyncExitStack() as stack, chromium() as browser:
+        port = await serve_tcp(stack, _beacon(hits), Listen(port=0))
+        fields = {**template.fields, "content": (evil.replace("{port}", str(port)),)}
+        digest = house.runner.blobs.put(replace(template, fields=fields).to_bytes())
+        context = await browser.new_context()
+        gu = front.signed_in("gu")
+        await context.add_cookies([{"name": k, "value": v, "url": gu.origin} for k, v in gu.cookies.items()])
+        page = await context.new_page()
+        await page.goto(f"{gu.origin}/s/template/{digest}")
+        await page.wait_for_timeout(300)
+        assert await page.title() == "rendition"
+        await page.goto(f"{gu.origin}/s/")
+        await page.evaluate(
+            "src => { const f = document.createElement('iframe'); f.sandbox = 'allow-same-origin'; f.src = src; document.body.append(f); }",
+            f"/s/template/{digest}")
+        await page.wait_for_timeout(400)
+        frame = page.frames[-1]
+        await frame.locator("a").first.click(force=True)
+        await page.wait_for_timeout(200)
+        assert "owned" not in await page.title()
+        assert hits == []
+    assert gu.front.sessions.look(gu.cookies["qf_counter"], {"counter"}) is not None
+
+
+def _beacon(hits: list[str]) -> web.Application:
+    async def hit(request: web.Request) -> web.Response:
+        hits.append(request.path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/beacon", hit)
+    return app
+
+
+def _facts(house: Any) -> Any:
+    known = house.state.channels[house.channels["news"]]
+    return ChannelFacts(channel=known.id, platform=known.platform, account=known.account, settings=known.settings)
+
+
+async def test_the_desk_can_neither_frame_nor_read_nor_post_to_the_counter(front: Front) -> None:
+    """From another host of the same machine: no frame, no open-and-read, no form post, no fetch changes or shows anything."""
+    submission = await submitted(front)
+    counter = f"http://counter.localhost:{front.outside}"
+    seen = front.house.state.submissions[submission].seq
+    attack = f"""<!doctype html><iframe id=f src="{counter}/s/"></iframe><form id=p method=post target=t action="{counter}/s/return">
+      <input name=submission value="{submission}"><input name=revision value=1><input name=seen value={seen}><input name=reason value=other></form>
+      <iframe name=t></iframe>"""
+    app = web.Application()
+
+    async def evil(_request: web.Request) -> web.Response:
+        return web.Response(text=attack, content_type="text/html")
+
+    app.router.add_get("/", evil)
+    async with AsyncExitStack() as stack, chromium() as browser:
+        port = await serve_tcp(stack, app, Listen(port=0))
+        context = await browser.new_context()
+        gu = front.signed_in("gu")
+        await context.add_cookies([{"name": k, "value": v, "url": gu.origin, "sameSite": "Lax"} for k, v in gu.cookies.items()])
+        page = await context.new_page()
+        await page.goto(f"http://desk.localhost:{port}/")
+        await page.wait_for_timeout(300)
+        framed = [frame for frame in page.frames if frame.url.startswith(counter)]
+        assert not framed
+        await page.evaluate("document.getElementById('p').submit()")
+        await page.wait_for_timeout(300)
+        read = await page.evaluate("u => fetch(u, {credentials: 'include'}).then(r => r.text(), e => 'blocked')", f"{counter}/s/")
+        assert read == "blocked"
+        opened = await page.evaluate(
+            "async u => { const w = window.open(u); await new Promise(r => setTimeout(r, 800)); "
+            "try { return String(w.document.title) } catch (e) { return w.closed ? 'severed' : 'denied' } }", f"{counter}/s/")
+        assert opened in {"severed", "denied"}
+    assert front.house.state.submissions[submission].state.value == "in_review"
+
