@@ -200,7 +200,7 @@ async def _submission(request: web.Request, names: Directory, row: SubmissionRow
     async with parts.sessions() as session:
         for channel, (identifier, state) in row.publications.items():
             sent = await session.get(PublicationRow, identifier)
-            sends.append({"channel": channel, "name": names.channel(channel), "state": state, "url": sent.url if sent is not None else ""})
+            sends.append({"id": identifier, "channel": channel, "name": names.channel(channel), "state": state, "url": sent.url if sent is not None else ""})
     return models.Submission(
         id=row.id, number=row.number, revision=row.revision, draft=row.draft, content=row.content, title=row.title, state=row.state, made_at=row.made_at,
         since=row.since, window_to=row.window_to, waiting=waiting, returned=returned, notes=notes, publications=sends,
