@@ -17,6 +17,8 @@ import { address, deskAddress, keepAddress, keepSession, managed, managedSettled
 
 const ALARM = 'tick';
 const MINUTES = 1;
+/** The states in which a submission may be handed in once more; from all others a second click changes nothing. */
+const AGAIN = new Set(['returned', 'recalled', 'expired']);
 
 /** @type {import('./types').Tables} */
 const messages = {
@@ -172,6 +174,8 @@ async function unpair() {
 async function submit({ id }) {
   const held = await paired();
   const mine = await known(id);
+  const before = await remote(mine.id);
+  if (before.submission !== null && !AGAIN.has(before.state)) return { end: 'done', remote: before };
   await post({ draft: mine.id, command: crypto.randomUUID(), person: held.person, address: held.address, at: new Date().toISOString(), body: null });
   const end = await drain();
   return { end, remote: await remote(mine.id) };

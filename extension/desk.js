@@ -50,10 +50,11 @@ export async function channels(session) {
  */
 export async function sync(session, mine) {
   return navigator.locks.request(`sync:${mine.id}`, async () => {
+    const owner = `${session.person} ${session.address}`;
     let known = await remote(mine.id);
-    if (known.desk === null) {
+    if (known.desk === null || known.owner !== owner) {
       const made = /** @type {DeskDraft} */ (await call(session, 'POST', '/drafts', { json: { command: mine.id } }));
-      known = await keepRemote(mine.id, { desk: made.draft, version: made.version });
+      known = await keepRemote(mine.id, { owner, desk: made.draft, version: made.version, sent: {}, saving: false, submission: null, number: '', content: null });
     }
     const sent = await sendPictures(session, mine, known.desk ?? '', known.sent);
     const saved = fields(mine, sent);

@@ -41,6 +41,8 @@ export interface Draft {
 
 /** What the desk knows of a draft; written by the worker only. */
 export interface Remote {
+  /** Who made it at which desk: another person's draft is unknown there. */
+  owner: string;
   desk: string | null; version: number; saving: boolean; sent: Record<string, string>; result: DeskDraft | null;
   problem: Problem | null; queued: boolean; submission: string | null; number: string; content: string | null;
   state: string;

@@ -351,7 +351,10 @@ function listen() {
     if (area === 'session' && changes['reading']) at('reading').hidden = changes['reading'].newValue === undefined;
     const next = area === 'session' ? changes['current']?.newValue : undefined;
     if (typeof next === 'string') void draft(next).then(show);
-    if (area === 'local' && open && changes[`remote:${open.id}`]) later('redraw', 200, async () => (at('outcome').hidden ? null : redraw()));
+    const told = area === 'local' && open ? changes[`remote:${open.id}`] : undefined;
+    const before = /** @type {Remote | undefined} */ (told?.oldValue);
+    const after = /** @type {Remote | undefined} */ (told?.newValue);
+    if (after && (after.queued !== (before?.queued ?? false) || after.submission !== (before?.submission ?? null) || !at('outcome').hidden)) later('redraw', 200, redraw);
     if (area === 'local' && changes['session']) void drawWho().then((paired) => (paired && !at('form').hidden ? preflight() : undefined));
   });
 }

@@ -186,13 +186,25 @@ class Chromium:
         await page.goto(f"{ORIGIN}/panel/panel.html?draft={draft}")
         return page
 
+    async def _inside(self) -> Page:
+        """Return a silent page of the extension's origin; it outlives the worker."""
+        path = f"{ORIGIN}/managed_schema.json"
+        for page in self.context.pages:
+            if page.url == path:
+                return page
+        before = self.context.pages[-1] if self.context.pages else None
+        page = await self.page("managed_schema.json")
+        if before is not None:
+            await before.bring_to_front()
+        return page
+
     async def stored(self, key: str) -> Any:
         """Return a value of storage.local."""
-        return (await (await self.worker()).evaluate("(key) => chrome.storage.local.get(key)", key)).get(key)
+        return (await (await self._inside()).evaluate("(key) => chrome.storage.local.get(key)", key)).get(key)
 
     async def store(self, values: dict[str, Any]) -> None:
         """Put values into storage.local."""
-        await (await self.worker()).evaluate("(values) => chrome.storage.local.set(values)", values)
+        await (await self._inside()).evaluate("(values) => chrome.storage.local.set(values)", values)
 
     async def allow(self, pattern: str) -> None:
         """Answer the browser's question about a host beforehand with yes: headless has nobody to press Allow."""
@@ -204,12 +216,11 @@ class Chromium:
         await page.close()
 
     async def kill_worker(self) -> None:
-        """End the service worker as the browser does after thirty idle seconds."""
-        assert self.context.browser is not None
-        session = await self.context.browser.new_browser_cdp_session()
-        targets = (await session.send("Target.getTargets"))["targetInfos"]
-        worker = next(target for target in targets if target["type"] == "service_worker" and ID in target["url"])
-        await session.send("Target.closeTarget", {"targetId": worker["targetId"]})
+        """End the service worker as the browser does after thirty idle seconds; fails where it lives on."""
+        page = await self._inside()
+        session = await self.context.new_cdp_session(page)
+        await session.send("ServiceWorker.enable")
+        await session.send("ServiceWorker.stopAllWorkers")
         await session.detach()
         for _ in range(100):
             if not any(ID in worker.url for worker in self.context.service_workers):
@@ -219,9 +230,9 @@ class Chromium:
 
 
 @contextlib.asynccontextmanager
-async def chromium(profile: Path, port: int) -> AsyncIterator[Chromium]:
-    """Start Chromium with the extension; every name but localhost's leads to the fixture pages on `port`."""
-    names = ",".join(f"MAP {host} 127.0.0.1:{port}" for host in (*HOSTS, "img.closed.test"))
+async def chromium(profile: Path, port: int, *rules: str) -> AsyncIterator[Chromium]:
+    """Start Chromium with the extension; the fixture hosts' names lead to `port`, `rules` are resolver rules of the test's own."""
+    names = ",".join([*rules, *(f"MAP {host} 127.0.0.1:{port}" for host in (*HOSTS, "img.closed.test"))])
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
             str(profile), executable_path="/usr/bin/chromium", headless=True, ignore_default_args=["--disable-extensions"],

@@ -1,0 +1,102 @@
+"""What the company's people do in these tests: at the counter over its own pages, at the extension in the browser."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from playwright.async_api import Page
+
+from gateway.demo.backdrop import Backdrop
+from gateway.demo.browse import Browser
+from tests.extension.browser import Chromium, png
+from tests.extension.relay import Relay
+
+
+@dataclass(slots=True)
+class Office:
+    """The running company, one person's browser, and the wire between that browser and the desk."""
+
+    company: Backdrop
+    browser: Chromium
+    relay: Relay
+
+    async def at_counter(self, person: Browser, key: str) -> None:
+        """Sign in at the counter as someone of the sample company, by their demonstration card."""
+        counter = self.company.settings.counter_url
+        page = await person.get(f"{counter}/s/demo")
+        await person.submit(page.form("/s/demo", person=self.company.staffed.people[key]))
+
+    @property
+    def inside(self) -> str:
+        """The counter's inside address, where devices are managed."""
+        settings = self.company.settings
+        return f"http://{urlsplit(settings.counter_url).hostname}:{settings.counter_inside.port}"
+
+    async def pairing_code(self, key: str) -> str:
+        """Return a fresh pairing code of a person, read off the counter's page."""
+        async with Browser() as person:
+            await self.at_counter(person, key)
+            devices = await person.get(f"{self.inside}/s/devices")
+            page = await person.submit(devices.form("/s/pair"))
+            node = page.tree.css_first(".pair-code")
+            assert node is not None, page.words()
+            return node.text().strip()
+
+    async def pair(self, key: str = "lu") -> Page:
+        """Pair the extension on its options page; return that page."""
+        await self.browser.allow("http://" + (urlsplit(self.company.settings.desk_url).hostname or "") + "/*")
+        options = await self.browser.page("options/options.html")
+        await options.fill("#address", self.company.settings.desk_url)
+        await options.fill("#code", await self.pairing_code(key))
+        await options.click("#pair")
+        await options.wait_for_selector("#unpair")
+        return options
+
+    async def captured(self, title: str) -> Page:
+        """Capture the editor's page and return the panel with everything filled in but the click."""
+        await self.browser.store({"language": "zh"})
+        page = await self.browser.visit("wechat")
+        panel = await self.browser.panel(await self.browser.capture(page))
+        await panel.wait_for_selector("#form:not([hidden])")
+        await panel.fill("#title", title)
+        await panel.set_input_files("#body .tile input", files=[{"name": "a.png", "mimeType": "image/png", "buffer": png(7, 900, 500)}])
+        await panel.select_option("#category", "company")
+        await eventually(panel, "document.querySelector('#saved').textContent === '已自动保存'")
+        return panel
+
+    async def answered(self, panel: Page) -> None:
+        """Wait until the gateway's answer stands above the button."""
+        await eventually(panel, "document.querySelector('#preflight .route') !== null")
+
+    async def tick(self) -> None:
+        """Let the alarm ring now; it wakes the worker if it is dead."""
+        page = await self.browser.page("managed_schema.json")
+        await page.evaluate("chrome.alarms.create('tick', {when: Date.now()})")
+        await page.close()
+
+    async def mine(self) -> list[dict[str, str]]:
+        """Return the paired person's submissions as the desk's API tells them."""
+        session = await self.browser.stored("session")
+        async with Browser() as person:
+            status, answer = await person.json(
+                "GET", f"{self.company.settings.desk_url}/api/v1/submissions", headers={"Authorization": f"Bearer {session['token']}"},
+            )
+        assert status == 200, answer
+        found: list[dict[str, str]] = answer["submissions"]
+        return found
+
+
+async def eventually(page: Page, expression: str, seconds: float = 30) -> None:
+    """Wait until an expression is true; the pages' policy forbids what Playwright's own waiting needs."""
+    end = asyncio.get_running_loop().time() + seconds
+    while not await page.evaluate(expression):
+        if asyncio.get_running_loop().time() > end:
+            raise AssertionError(f"never: {expression}\n" + await page.inner_text("body"))
+        await asyncio.sleep(0.1)
+
+
+async def until(page: Page, selector: str, seconds: float = 30) -> None:
+    """Wait for an element."""
+    await page.wait_for_selector(selector, timeout=seconds * 1000)

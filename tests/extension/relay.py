@@ -1,0 +1,85 @@
+"""A wire between the browser and the desk that can be cut, lose one answer, or be tampered with by whoever owns the desk."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+
+SUBMISSION: Final = b"POST /api/v1/submissions "
+
+
+class Relay:
+    """Passes bytes to `port`; `requests` keeps the request lines."""
+
+    def __init__(self, port: int) -> None:
+        self._upstream = port
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self.port = 0
+        self.up = True
+        self.lose_answer_to_submission = False
+        self.swap: tuple[bytes, bytes] | None = None
+        self.requests: list[str] = []
+
+    async def start(self) -> None:
+        """Listen on a free port."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Close everything."""
+        assert self._server is not None
+        self.cut()
+        self._server.close()
+        await self._server.wait_closed()
+
+    def cut(self) -> None:
+        """Break the wire until `mend`."""
+        self.up = False
+        for writer in list(self._open):
+            writer.close()
+
+    def mend(self) -> None:
+        """Join it again."""
+        self.up = True
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.up:
+            writer.close()
+            return
+        there, back = await asyncio.open_connection("127.0.0.1", self._upstream)
+        self._open |= {writer, back}
+        lost = asyncio.Event()
+        try:
+            await asyncio.gather(self._forth(reader, back, lost), self._back(there, writer, lost))
+        finally:
+            for end in (writer, back):
+                self._open.discard(end)
+                end.close()
+                with contextlib.suppress(OSError):
+                    await end.wait_closed()
+
+    async def _forth(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, lost: asyncio.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(1 << 16):
+                line = data.split(b"\r\n", 1)[0]
+                if line.endswith(b"HTTP/1.1"):
+                    self.requests.append(line.decode().rsplit(" ", 1)[0])
+                if self.lose_answer_to_submission and data.startswith(SUBMISSION):
+                    lost.set()
+                back.write(data)
+                await back.drain()
+        back.close()
+
+    async def _back(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event) -> None:
+        with contextlib.suppress(OSError):
+            while data := await there.read(1 << 20):
+                if lost.is_set():
+                    self.cut()
+                    return
+                if self.swap is not None:
+                    data = data.replace(*self.swap)
+                writer.write(data)
+                await writer.drain()
+        writer.close()
