@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import clock
 from gateway.config import Settings
@@ -118,7 +119,10 @@ async def _fault(request: web.Request, status: int) -> web.Response:
         return web.Response(status=421, text="wrong host\n")
     t = words(request)
     key = {404: "not_found", 405: "not_found", 403: "forbidden", 413: "too_large"}.get(status, "other")
-    return await draw(request, "fault.html", status=status, title=t(f"fault.{key}"), text=t(f"fault.{key}.text"))
+    try:
+        return await draw(request, "fault.html", status=status, title=t(f"fault.{key}"), text=t(f"fault.{key}.text"))
+    except SQLAlchemyError:
+        return web.Response(status=503, text=t("fault.other") + "\n" + t("fault.other.text") + "\n")
 
 
 async def serve(stack: AsyncExitStack, settings: DeskSettings, *, now: Callable[[], Instant] | None = None) -> tuple[web.Application, int]:

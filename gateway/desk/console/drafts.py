@@ -34,7 +34,7 @@ async def draft_list(request: web.Request) -> web.Response:
         at, _, identifier = before.partition("~")
         query = query.where(tuple_(DraftRow.changed_at, DraftRow.id) < (at, identifier))
     async with parts.sessions() as session:
-        found = (await session.execute(query.order_by(DraftRow.changed_at.desc(), DraftRow.id.desc()).limit(PAGE + 1))).tuples().all()
+        found = (await session.execute(query.order_by(DraftRow.changed_at.desc(), DraftRow.id.desc()).limit(PAGE + 1))).all()
     rows = [(draft, submission) for draft, submission in found[:PAGE]]
     numbers = await counters(parts, *(f"drafts:{who.person}:{state}" for state in STATES))
     count = {"mine": sum(numbers[f"drafts:{who.person}:{state}"] for state in UNFINISHED), "all": sum(numbers.values())}

@@ -26,7 +26,7 @@ async def status(request: web.Request) -> web.Response:
         answer = None
     async with parts.sessions() as session:
         states = await session.execute(select(NoticeRow.state, func.count()).group_by(NoticeRow.state))
-        notices = dict(states.tuples().all())
+        notices = {row[0]: row[1] for row in states}
         freezes = list(await session.scalars(select(FreezeRow).order_by(FreezeRow.at)))
     now = parts.now()
     return await draw(

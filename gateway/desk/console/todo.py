@@ -38,7 +38,7 @@ async def queue(parts: Parts, who: Who, names: Directory) -> list[SubmissionRow]
         .where(tuple_(WaitingRow.office, WaitingRow.scope).in_(held)).order_by(WaitingRow.window_to, SubmissionRow.id).limit(LIMIT)
     )
     async with parts.sessions() as session:
-        found = (await session.execute(query)).tuples().all()
+        found = (await session.execute(query)).all()
     rows: dict[str, SubmissionRow] = {}
     for row, stage_id in found:
         stage = next((stage for stage in row.stages if stage["id"] == stage_id), None)

@@ -105,7 +105,7 @@ class Directory:
 
 async def load(session: AsyncSession) -> Directory:
     """Return the directory as the read model has it."""
-    texts = dict((await session.execute(select(TextRow.commitment, TextRow.text))).tuples().all())
+    texts = {row.commitment: row.text for row in await session.scalars(select(TextRow))}
     cursor = await session.get(CursorRow, CURSOR_ID)
     people = await session.scalars(select(PersonRow).order_by(PersonRow.id))
     return Directory(

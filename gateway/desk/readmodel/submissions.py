@@ -269,7 +269,6 @@ def void(p: Projection, entry: Entry) -> None:
 
 def settle(p: Projection, row: SubmissionRow, entry: Entry) -> None:
     """Close a submission whose targets have all taken effect; else open what may be released again."""
-    row.seq = max(row.seq, entry.seq)
     states = [row.publications.get(target["channel"], ["", ""])[1] for target in row.targets]
     if states and all(state in EFFECTIVE for state in states):
         move(p, row, "done")
