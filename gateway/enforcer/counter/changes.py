@@ -18,7 +18,7 @@ from gateway.enforcer.ids import DecisionIds, new_id
 from gateway.enforcer.proofs import Proven
 from gateway.machine.changes import SWITCHES, changes_digest, check_changes
 from gateway.machine.context import Context
-from gateway.machine.state import Office, PublicationState, State
+from gateway.machine.state import GOVERNORS, Office, PublicationState, State
 from gateway.protocol import instants
 from gateway.protocol.commands import Change, Confirm, Decline, Grade, Propose, Request
 from gateway.protocol.denials import Denied
@@ -45,6 +45,7 @@ async def show(request: web.Request) -> web.Response:
             for a in state.appointments.values() if a.end > now]
     unknown = [p for p in state.publications.values() if p.state is PublicationState.UNKNOWN]
     return page(request, "changes.html", open=open_, people=names, units=list(state.units.values()), channels=list(state.channels.values()),
+                governor=any(o.office in GOVERNORS for o in state.offices_of(person, now)),
                 offices=[(o.value, views.office_words(o.value, lang)) for o in Office], held=held, switches=_switches(state), unknown=unknown,
                 freezes=[{"id": f.id, "by": views.name(f.by), "scope": f.scope, "target": views.scope(f.target) if f.target else ""}
                          for f in state.freezes.values()], kind_open=request.query.get("kind", ""), about=request.query.get("about", ""))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from gateway.enforcer.counter.parts import WORDS
+from gateway.enforcer.counter.parts import FOLDER, WORDS
 from gateway.protocol import commands as c
 from tests.gateway.enforcer.counter.kit import Front
 from tests.gateway.enforcer.house import article
@@ -54,3 +56,13 @@ def test_both_languages_hold_the_same_keys() -> None:
     """Chinese and English have the same keys, and no words are empty."""
     assert WORDS.words["zh"].keys() == WORDS.words["en"].keys()
     assert all(text for words in WORDS.words.values() for text in words.values())
+
+
+def test_every_key_a_page_names_has_words_and_every_word_is_named() -> None:
+    """Literal keys of the templates stand in the catalogue; each key is named by a template, whole or by its beginning."""
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted((FOLDER / "templates").glob("*.html")))
+    literal = {key for key in re.findall(r"\bt\('([a-z_0-9.]+)'(?!\s*~)", source) if not key.endswith((".", "_"))}
+    prefixes = tuple(re.findall(r"\bt\('([a-z_0-9.]+[._])'\s*~", source))
+    named = literal | {key for key in WORDS.words["zh"] if key.startswith(prefixes)} | set(re.findall(r"'(label\.[a-z_]+|settle\.[a-z]+)'", source))
+    assert literal <= WORDS.words["zh"].keys()
+    assert WORDS.words["zh"].keys() <= named
