@@ -218,12 +218,16 @@ class Chromium:
     async def kill_worker(self) -> None:
         """End the service worker as the browser does after thirty idle seconds; fails where it lives on."""
         page = await self._inside()
-        session = await self.context.new_cdp_session(page)
-        await session.send("ServiceWorker.enable")
-        await session.send("ServiceWorker.stopAllWorkers")
-        await session.detach()
+        inner = await self.context.new_cdp_session(page)
+        await inner.send("ServiceWorker.enable")
+        await inner.send("ServiceWorker.stopAllWorkers")
+        await inner.detach()
+        assert self.context.browser is not None
+        session = await self.context.browser.new_browser_cdp_session()
         for _ in range(100):
-            if not any(ID in worker.url for worker in self.context.service_workers):
+            targets = (await session.send("Target.getTargets"))["targetInfos"]
+            if not any(target["type"] == "service_worker" and ID in target["url"] for target in targets):
+                await session.detach()
                 return
             await asyncio.sleep(0.05)
         raise AssertionError("the service worker lives on")

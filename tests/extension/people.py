@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from playwright.async_api import Page
 
 from gateway.demo.backdrop import Backdrop
-from gateway.demo.browse import Browser
+from gateway.demo.browse import Browser, Form
 from tests.extension.browser import Chromium, png
 from tests.extension.relay import Relay
 
@@ -53,6 +54,16 @@ class Office:
         await options.click("#pair")
         await options.wait_for_selector("#unpair")
         return options
+
+    async def revoke_devices(self, key: str) -> None:
+        """End every session of a person's paired extensions on the counter's page of devices."""
+        async with Browser() as person:
+            await self.at_counter(person, key)
+            page = await person.get(f"{self.inside}/s/devices")
+            forms = [Form.of(page.url, node) for line in page.tree.css("li, tr") if "Chrome" in line.text() for node in line.css("form[action*='devices/end']")]
+            assert forms, page.words()
+            for form in forms:
+                await person.submit(form)
 
     async def captured(self, title: str) -> Page:
         """Capture the editor's page and return the panel with everything filled in but the click."""
@@ -98,5 +109,5 @@ async def eventually(page: Page, expression: str, seconds: float = 30) -> None:
 
 
 async def until(page: Page, selector: str, seconds: float = 30) -> None:
-    """Wait for an element."""
-    await page.wait_for_selector(selector, timeout=seconds * 1000)
+    """Wait for an element that can be seen."""
+    await eventually(page, f"document.querySelector({json.dumps(selector)})?.checkVisibility() === true", seconds)

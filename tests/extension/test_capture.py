@@ -34,7 +34,8 @@ async def test_the_wechat_editor_is_read_with_what_could_not_be_read(browser: Ch
     ]
     assert draft["cover"] == "http://mp.weixin.qq.com/picture/cover.png"
     assert draft["source"] == {"kind": "original", "name": "", "url": ""}
-    assert "更换了4.2公里" in draft["html"] and "data-src" not in draft["html"]
+    assert "更换了4.2公里" in draft["html"]
+    assert "data-src" not in draft["html"]
 
 
 async def test_weibo_words_become_paragraphs_and_stay_words(browser: Chromium) -> None:
@@ -47,7 +48,8 @@ async def test_weibo_words_become_paragraphs_and_stay_words(browser: Chromium) -
 async def test_the_classic_editor_is_read_as_it_is_shown(browser: Chromium) -> None:
     """The visual editor's frame wins over the text field behind it."""
     draft = await captured(browser, "classic")
-    assert "<strong>146名</strong>" in draft["html"] and "旧的文本" not in draft["html"]
+    assert "<strong>146名</strong>" in draft["html"]
+    assert "旧的文本" not in draft["html"]
     assert (draft["title"], draft["summary"], draft["account"]) == ("禾汀集团2026年员工技能比武落幕", "技能比武", "classic.test")
     assert draft["report"]["cover"] == 1
 
@@ -56,7 +58,8 @@ async def test_the_block_editor_is_read_from_its_store(browser: Chromium) -> Non
     """Block comments are taken off, the words stay."""
     draft = await captured(browser, "blocks")
     assert draft["title"] == "区块里的标题"
-    assert draft["html"].startswith("<p>第一段。</p>") and "wp:paragraph" not in draft["html"]
+    assert draft["html"].startswith("<p>第一段。</p>")
+    assert "wp:paragraph" not in draft["html"]
     assert draft["pictures"] == [{"url": "http://blocks.test/picture/2.png", "alt": "图", "read": True}]
 
 
@@ -65,7 +68,8 @@ async def test_an_article_of_others_is_taken_as_a_reprint(browser: Chromium) -> 
     draft = await captured(browser, "article")
     assert draft["title"] == "灌区一线见闻"
     assert draft["source"] == {"kind": "reprinted", "name": "临溪日报", "url": ADDRESS["article"]}
-    assert "第一段" in draft["html"] and "第二段" in draft["html"]
+    assert "第一段" in draft["html"]
+    assert "第二段" in draft["html"]
     assert not any(words in draft["html"] for words in ("首页", "广告", "版权"))
     assert draft["report"]["missing"]["videos"] == 1
 
@@ -75,7 +79,8 @@ async def test_a_selection_is_all_that_is_taken(browser: Chromium) -> None:
     page = await browser.visit("article")
     await page.evaluate("getSelection().selectAllChildren(document.getElementById('second'))")
     draft = await browser.stored(f"draft:{await browser.capture(page)}")
-    assert "第二段" in draft["html"] and "第一段" not in draft["html"]
+    assert "第二段" in draft["html"]
+    assert "第一段" not in draft["html"]
 
 
 async def test_nothing_is_read_or_sent_before_the_click(browser: Chromium, pages: Pages) -> None:

@@ -26,8 +26,10 @@ async def test_a_captured_article_is_submitted_and_its_card_tells_the_truth(offi
     assert await panel.inner_text("#number") == mine["number"]
     assert await panel.get_attribute("#fingerprint", "title") == mine["content"]
     shown = (await panel.inner_text("#fingerprint")).replace(" ", "")
-    assert mine["content"].startswith(f"sha256:{shown}") and len(shown) == 32
-    assert "待审" in await panel.inner_text("#outcome") and "顾长庚" in await panel.inner_text("#outcome")
+    assert mine["content"].startswith(f"sha256:{shown}")
+    assert len(shown) == 32
+    assert "待审" in await panel.inner_text("#outcome")
+    assert "顾长庚" in await panel.inner_text("#outcome")
     async with Browser() as gu:
         await office.at_counter(gu, "gu")
         queue = await gu.get(f"{office.company.settings.counter_url}/s/")
@@ -72,6 +74,9 @@ async def test_a_lost_answer_gives_one_submission(office: Office) -> None:
     await office.answered(panel)
     office.relay.lose_answer_to_submission = True
     await panel.click("#submit")
+    async with asyncio.timeout(30):
+        while office.relay.up:
+            await asyncio.sleep(0.05)
     await eventually(panel, "document.querySelector('#outcome').innerText.includes('已存本机')")
     assert len([item for item in await office.mine() if item["title"] == "夜巡二号泵站"]) == 1
     office.relay.lose_answer_to_submission = False
@@ -100,15 +105,7 @@ async def test_a_revoked_device_keeps_its_draft_and_says_pair_again(office: Offi
     await office.pair()
     panel = await office.captured("停用之后")
     await office.answered(panel)
-    async with Browser() as lu:
-        await office.at_counter(lu, "lu")
-        devices = await lu.get(f"{office.inside}/s/devices")
-        while any("Chrome" in node.text() for node in devices.tree.css("form[action*='/s/devices/end']") if node.parent is not None) or True:
-            forms = [node for node in devices.tree.css("li, tr") if "Chrome" in node.text() and node.css_first("form[action*='devices/end']") is not None]
-            if not forms:
-                break
-            fields = {item.attributes["name"]: item.attributes.get("value") or "" for item in forms[0].css("form[action*='devices/end'] input[name]")}
-            devices = await lu.submit(devices.form("/s/devices/end", **fields))
+    await office.revoke_devices("lu")
     await asyncio.sleep(5.5)  # the desk may believe an answer for five seconds
     await panel.click("#submit")
     await eventually(panel, "document.querySelector('#notice').innerText.includes('重新配对')")
