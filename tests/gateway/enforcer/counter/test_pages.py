@@ -63,6 +63,6 @@ def test_every_key_a_page_names_has_words_and_every_word_is_named() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in sorted((FOLDER / "templates").glob("*.html")))
     literal = {key for key in re.findall(r"\bt\('([a-z_0-9.]+)'(?!\s*~)", source) if not key.endswith((".", "_"))}
     prefixes = tuple(re.findall(r"\bt\('([a-z_0-9.]+[._])'\s*~", source))
-    named = literal | {key for key in WORDS.words["zh"] if key.startswith(prefixes)} | set(re.findall(r"'(label\.[a-z_]+|settle\.[a-z]+)'", source))
+    named = set(re.findall(r"'([a-z_0-9]+\.[a-z_0-9.]+)'", source)) | {key for key in WORDS.words["zh"] if key.startswith(prefixes)}
     assert literal <= WORDS.words["zh"].keys()
     assert WORDS.words["zh"].keys() <= named
