@@ -6,11 +6,13 @@ What keeps the enforcer down is a `StartRefused`: what is wrong and where, in bo
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from gateway import machine
 from gateway.enforcer.reserve import LOW, free_bytes
@@ -25,6 +27,9 @@ from gateway.machine.state import State
 from gateway.protocol import entries
 
 Progress = Callable[[int, int], None]
+
+LARGE: Final = 10_000
+"""Entries from which on a walk of the collector over the state would be felt by whoever waits for a send."""
 
 
 class StartRefused(Exception):
@@ -90,28 +95,62 @@ def start(path: Path, copies_path: Path, vkey: str, *, progress: Progress | None
         check_copy(store.size(), copies_path)
         copies = CheckpointCopies.open(copies_path)
         opened.callback(copies.close)
-        report = audit.verify_log(store, parse_vkey(vkey), copies=[copies_path], progress=progress, all_signatures=False)
-        check(report)
-        tip, state = State(), State()
-        for body in audit.replay(store, report.tree):
-            _apply(body, tip, state)
+        replay = _Replay()
+        with _without_collector(large=store.size() >= LARGE):
+            report = audit.verify_log(
+                store, parse_vkey(vkey), copies=[copies_path], progress=progress, all_signatures=False, follow=replay.follow,
+            )
+            check(report)
+            state = replay.state_of(report.size)
+            tip = state.twin()
         catch_up(store, copies)
         parts = LogParts(store=store, copies=copies, tree=report.tree, chain=report.chain, fence=store.take_fence())
         opened.pop_all()
     return Started(tip=tip, state=state, parts=parts, report=report)
 
 
-def _apply(body: bytes, *states: State) -> None:
+class _Replay:
+    """The state that the entries lead to, built while they are hashed; not to be believed before the log is verified."""
+
+    def __init__(self) -> None:
+        self._state = State()
+        self._error: Exception | None = None
+
+    def follow(self, body: bytes) -> None:
+        """Apply the next entry; after the first that cannot be applied nothing more is."""
+        if self._error is None:
+            try:
+                machine.apply(self._state, entries.load(body))
+            except Exception as error:  # noqa: BLE001 -- altered bytes can fail in any way, and what was altered is said by verification
+                self._error = error
+
+    def state_of(self, size: int) -> State:
+        """Return the state after `size` verified entries.
+
+        Raises:
+            LogRefused: an entry that was signed like this cannot be applied by this version.
+        """
+        seq = self._state.size
+        if self._error is not None or seq != size:
+            raise LogRefused(
+                f"第 {seq} 条存证是更新的版本写的，这个版本读不懂：请装回较新的版本",
+                f"entry {seq} was written by a later version and cannot be read: install that version again",
+            ) from self._error
+        return self._state
+
+
+@contextmanager
+def _without_collector(*, large: bool) -> Iterator[None]:
+    """Keep Python's collector from walking a growing state again and again; afterwards a large one is left out of its walks for good."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        entry = entries.load(body)
-        for state in states:
-            machine.apply(state, entry)
-    except (KeyError, ValueError) as error:
-        seq = states[0].size
-        raise LogRefused(
-            f"第 {seq} 条存证是更新的版本写的，这个版本读不懂：请装回较新的版本",
-            f"entry {seq} was written by a later version and cannot be read: install that version again",
-        ) from error
+        yield
+        if large:
+            gc.freeze()
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def check_copy(size: int, copies: Path) -> None:

@@ -18,7 +18,6 @@ from typing import Final
 
 from gateway.log.checkpoint import Checkpoint, KeyChain, LogKey, NoteInvalid, parse_checkpoint, rotation_in, split_note
 from gateway.log.copies import TornLine, read_copies
-from gateway.log.errors import LogUnavailable
 from gateway.log.merkle import HASH_SIZE, Frontier, Tree
 from gateway.log.store import StoredCheckpoint, StoreReader
 
@@ -134,19 +133,22 @@ def verify_store(
 
 def verify_log(
     store: StoreReader, first_key: LogKey, *, copies: Sequence[Path] = (), progress: Progress | None = None,
-    all_signatures: bool = True,
+    all_signatures: bool = True, follow: Callable[[bytes], None] | None = None,
 ) -> AuditReport:
     """Hash every entry of `store` again and compare it with its checkpoints and with the copies.
 
     With `all_signatures` false only the newest checkpoint's signature is checked while nothing is wrong (roots always are):
     enough to know that the entries are those that were signed, and what the enforcer does at start.
 
+    `follow` is given each body right after it was hashed, in order, so that what is replayed is what was verified and is read once. It is
+    called before anything is known to be right: what it makes of the bodies is worth nothing unless the report is `ok`.
+
     Raises:
         LogUnavailable: the store or a copy cannot be read.
     """
     state = _State(KeyChain(first_key), all_signatures)
     end = store.size()
-    _hash_entries(store, state, end, progress)
+    _hash_entries(store, state, end, progress, follow)
     lines = _Ahead(_copy_lines(copies, state))
     last: StoredCheckpoint | None = None
     for row in store.checkpoints():
@@ -176,18 +178,6 @@ def check_against_copy(report: AuditReport) -> Comparison:
     return Ok()
 
 
-def replay(store: StoreReader, tree: Tree) -> Iterator[bytes]:
-    """Yield the bodies of every entry of `tree`, each hashed once more on its way, so that what is applied is what was verified.
-
-    Raises:
-        LogUnavailable: an entry is missing or differs from the tree (`log_altered`).
-    """
-    for seq, body in enumerate(store.read(0, len(tree))):
-        if sha256(b"\x00" + body).digest() != tree.leaf(seq):
-            raise LogUnavailable("log_altered", f"entry {seq} changed after it was verified")
-        yield body
-
-
 class _Ahead:
     """The copies' lines, one looked at ahead."""
 
@@ -201,12 +191,16 @@ class _Ahead:
             yield line
 
 
-def _hash_entries(store: StoreReader, state: _State, end: int, progress: Progress | None) -> None:
+def _hash_entries(
+    store: StoreReader, state: _State, end: int, progress: Progress | None, follow: Callable[[bytes], None] | None,
+) -> None:
     got = state.got
     for count, (seq, body) in enumerate(store.rows(_FIRST)):
         if seq != count and state.gap is None:
             state.gap = count
         got += sha256(b"\x00" + body).digest()
+        if follow is not None:
+            follow(body)
         rotation = rotation_in(body)
         if rotation is not None:
             try:

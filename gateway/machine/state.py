@@ -7,10 +7,11 @@ a later command can need: a submission to its number and author, a publication t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
 from gateway.protocol.instants import EPOCH_START, NEVER, Instant
 
@@ -356,6 +357,47 @@ class State:
     isolated: bool = False
     vault_rows: dict[str, tuple[int, str]] = field(default_factory=dict)
 
+    def twin(self) -> State:
+        """Return an equal state that shares nothing that `apply` changes: as if every entry had been applied twice.
+
+        Values that came with an entry and are never changed (facts, findings, settings, reasons) are shared.
+        """
+        signatures: dict[int, Signature] = {}
+
+        def signed(found: Iterable[Signature]) -> Iterable[Signature]:
+            return (signatures.setdefault(id(one), _copy_signature(one)) for one in found)
+
+        twin = _copy_state(self)
+        for name in ("keys", "switches", "commands", "numbers", "finished", "waits", "in_review", "vault_rows"):
+            setattr(twin, name, dict(getattr(self, name)))
+        twin.spent, twin.nonces, twin.active = set(self.spent), set(self.nonces), set(self.active)
+        twin.command_order = deque(self.command_order)
+        twin.waiting = {key: dict(queue) for key, queue in self.waiting.items()}
+        twin.units = {key: _copy_unit(unit) for key, unit in self.units.items()}
+        twin.appointments = {key: _copy_appointment(held) for key, held in self.appointments.items()}
+        twin.freezes = {key: _copy_freeze(freeze) for key, freeze in self.freezes.items()}
+        twin.proposals = {key: _copy_proposal(proposal) for key, proposal in self.proposals.items()}
+        for proposal in twin.proposals.values():
+            proposal.changes = list(proposal.changes)
+        twin.people = {key: _copy_person(person) for key, person in self.people.items()}
+        for person in twin.people.values():
+            person.factors = {key: _copy_factor(factor) for key, factor in person.factors.items()}
+        twin.channels = {key: _copy_channel(channel) for key, channel in self.channels.items()}
+        for channel in twin.channels.values():
+            channel.sent = dict(channel.sent)
+            channel.credential = _copy_credential(channel.credential) if channel.credential else None
+        twin.submissions = {key: _copy_submission(submission) for key, submission in self.submissions.items()}
+        for submission in twin.submissions.values():
+            submission.targets = [_copy_target(target) for target in submission.targets]
+            submission.stages = list(submission.stages)
+            submission.signatures = list(signed(submission.signatures))
+        twin.publications = {key: _copy_publication(publication) for key, publication in self.publications.items()}
+        for publication in twin.publications.values():
+            publication.handles = dict(publication.handles)
+            if publication.signatures:
+                publication.signatures = tuple(signed(publication.signatures))
+        return twin
+
     def holders(self, office: str, scope: str, at: Instant) -> list[str]:
         """Return the people who hold `office` for `scope` at `at` and are not suspended, in order of appointment."""
         return [
@@ -416,3 +458,31 @@ class State:
             if person in self.holders(office, scope, at):
                 return office
         return None
+
+
+_T = TypeVar("_T")
+
+
+def _copier(kind: type[_T]) -> Callable[[_T], _T]:
+    """Return a function that makes a shallow copy of a dataclass of this kind: a million of them at a start, so without `copy.copy`."""
+    values = attrgetter(*(one.name for one in fields(kind)))  # type: ignore[arg-type] # every kind given is a dataclass
+
+    def copied(one: _T) -> _T:
+        return kind(*values(one))
+
+    return copied
+
+
+_copy_state: Final = _copier(State)
+_copy_unit: Final = _copier(Unit)
+_copy_factor: Final = _copier(FactorState)
+_copy_person: Final = _copier(Person)
+_copy_appointment: Final = _copier(Appointment)
+_copy_credential: Final = _copier(Credential)
+_copy_channel: Final = _copier(Channel)
+_copy_signature: Final = _copier(Signature)
+_copy_target: Final = _copier(TargetState)
+_copy_submission: Final = _copier(Submission)
+_copy_publication: Final = _copier(Publication)
+_copy_proposal: Final = _copier(Proposal)
+_copy_freeze: Final = _copier(FreezeState)

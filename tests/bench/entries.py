@@ -1,114 +1,143 @@
-"""Write N realistic entries quickly: `python -m tests.bench.entries 1000000` replays them and prints time and memory.
+"""A log of a million real entries, built once and kept: one publication's life, taken from a run of the real enforcer, written again and again.
 
-The entries repeat what one real story makes (submit, approve, release, the gate's six entries) over a staffed company: each repetition has ids,
-instants, digests and commands of its own. About one in ten is returned once, one in twenty is refused by the platform and released again.
+`python -m tests.bench.entries FOLDER ENTRIES PER_COMMIT` founds a deployment, lets one article go through submission, approval, release and gate,
+and writes copies of those entries with ids, digests, instants and numbers of their own until the log has ENTRIES, PER_COMMIT under each signed
+checkpoint. The result is a log that verifies and replays. `bodies.bin` holds the same bytes in one file, for `sha256sum`.
 """
 
 from __future__ import annotations
 
-import gc
+import asyncio
+import hashlib
 import json
-import resource
+import re
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import Any, Final
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from aiohttp import web
 
-from gateway.canonical import sha256
-from gateway.machine import State, apply
-from gateway.protocol import commands as c
+from gateway import canonical
+from gateway.enforcer.founding import signer_of
+from gateway.log.writer import LogWriter
 from gateway.protocol import instants
-from gateway.protocol.commands import Grade
-from gateway.protocol.entries import CommandRef, load
-from tests.gateway.machine.company import START, Company
+from gateway.protocol.instants import Instant
+from tests.bench.connector import PLATFORM, BenchConnector
+from tests.bench.gate_side import add_channels, content
+from tests.bench.platform import platform
+from tests.gateway.enforcer.house import House, found_house, open_house
 
-SECONDS = 240
-"""Seconds from one story to the next: 360 a day."""
+FORMAT: Final = 2
+STEP_SECONDS: Final = 40.0
+"""Between two entries: a million of them are about fifteen months."""
 
-
-def story(company: Company, number: int) -> None:
-    """Take one submission from hand-in to live; `number` says which small accidents it has."""
-    def ref() -> CommandRef:
-        return CommandRef(f"cmd_{company.state.size:020d}", sha256(b"body"))
-
-    command = company.submission_command("ch_web", window_to=instants.plus(company.at, 86_400))
-    submission = company.do(command, "lu", Grade.DESK, ref=ref())[0].object
-    if number % 10 == 0:
-        company.do(c.Return(submission=submission, revision=1, reason="wording", notes=sha256(b"notes")), "gu", ref=ref())
-        company.do(company.submission_command("ch_web", submission=submission, window_to=instants.plus(company.at, 86_400)), "lu", ref=ref())
-    company.do(company.sign_command("gu", company.item("gu", submission, "approve")), "gu", Grade.PROOF, ref=ref())
-    for outcome in ("rejected", "live") if number % 20 == 1 else ("live",):
-        company.wait(30)
-        made = company.do(company.sign_command("fang", company.item("fang", submission, "release")), "fang", Grade.PROOF, ref=ref())
-        company.send(made[-1].object, outcome)
+_IDS: Final = re.compile(r"\b(?:sub|pub|tok|sig)_[a-z2-7]{24}\b")
+_DIGESTS: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_HUMAN: Final = frozenset({"submission.made", "signing.made"})
 
 
-def entries(count: int) -> Iterator[bytes]:
-    """Yield at least `count` entries' bytes, the first of a staffed company, the rest stories with fresh ids."""
-    company = Company.staffed()
-    yield from (entry.to_bytes() for entry in company.entries)
-    templates = []
-    for number in range(20):
-        start, first = len(company.entries), company.ids.count
-        company.at = instants.plus(START, 86_400)
-        story(company, number)
-        text = [json.dumps(json.loads(entry.to_bytes()), ensure_ascii=False, sort_keys=True, separators=(",", ":")) for entry in company.entries[start:]]
-        templates.append((start, first, company.ids.count, text))
-    size, ids, told = templates[0][0], templates[0][1], 0
-    while size < count:
-        start, first, last, text = templates[told % 20]
-        at, base = instants.plus(START, 2 * 86_400 + told * SECONDS), size
-        for offset, line in enumerate(text):
-            yield renumber(line, start + offset, base + offset, first, last, ids, at, told).encode()
-            size += 1
-        ids += last - first
-        told += 1
+class Life:
+    """One publication's entries as patterns with holes for everything that differs from the next one's."""
+
+    def __init__(self, bodies: list[bytes], *, kept: frozenset[str]) -> None:
+        values = [json.loads(body) for body in bodies]
+        self.first = Instant(values[0]["at"])
+        self.ids = sorted({found for body in bodies for found in _IDS.findall(body.decode())})
+        self.digests = sorted({found for body in bodies for found in _DIGESTS.findall(body.decode())} - kept)
+        self.patterns = [self._pattern(index, value) for index, value in enumerate(values)]
+
+    def _pattern(self, index: int, value: dict[str, Any]) -> str:
+        data = value["data"]
+        value["seq"], value["at"] = "@seq@", "@at@"
+        if value["type"] in _HUMAN:
+            value["command"] = {"id": f"@cmd{index}@", "body": "sha256:" + "0" * 64}
+        for name in ("hold_until", "not_before"):
+            if name in data:
+                data[name] = "@at@"
+        for name in ("window_to", "not_after"):
+            if data.get(name):
+                data[name] = "@until@"
+        if "number" in data:
+            data["number"] = "签-2026-@number@"
+        if "proof" in data:
+            data["proof"]["nonce"] = f"@nonce{index}@"
+        text = canonical.encode_trusted(value).decode().replace("%", "%%").replace('"@seq@"', "%(seq)d")
+        for place, known in enumerate(self.ids):
+            text = text.replace(known, f"{known[:4]}%(id{place})s")
+        for place, known in enumerate(self.digests):
+            text = text.replace(known, f"sha256:%(digest{place})s")
+        return re.sub("@([a-z0-9]+)@", r"%(\1)s", text)
+
+    def lives(self, seq: int) -> Iterator[bytes]:
+        """Yield the entries of one life after another, the first of them as number `seq`."""
+        moment = instants.to_datetime(self.first)
+        number = 1
+        while True:
+            number += 1
+            seed = hashlib.sha512(b"%d" % number).hexdigest()
+            holes: dict[str, Any] = {f"id{place}": f"{seed[place * 4 : place * 4 + 16]}{number:08d}" for place in range(len(self.ids))}
+            for place in range(len(self.digests)):
+                holes[f"digest{place}"] = seed[place : place + 56] + f"{number:08d}"
+            holes["number"] = f"{number:04d}"
+            holes["until"] = instants.from_datetime(moment + timedelta(days=3))
+            for index, pattern in enumerate(self.patterns):
+                moment += timedelta(seconds=STEP_SECONDS)
+                holes |= {"seq": seq, "at": instants.from_datetime(moment), f"cmd{index}": f"cmd-{number}-{index}", f"nonce{index}": f"n-{number}-{index}"}
+                seq += 1
+                yield (pattern % holes).encode()
 
 
-def renumber(line: str, old: int, new: int, first: int, last: int, ids: int, at: str, told: int) -> str:
-    """Return a template's entry at another place in the log, with ids, instant, number and digests of its own."""
-    line = line.replace(f'"seq":{old},', f'"seq":{new},')
-    for number in range(first + 1, last + 1):
-        line = line.replace(f'_{number:06d}"', f'_{number - first + ids:020d}"')
-    head, _, rest = line.partition('"at":"')
-    line = head + '"at":"' + at + rest[24:]
-    line = line.replace(f"cmd_{old:020d}", f"cmd_{new:020d}").replace('"nonce":"nonce_', f'"nonce":"n{told:012d}_')
-    for marker in ('"content":"sha256:', '"statement":"sha256:', '"token":"sha256:', '"template":"sha256:'):
-        start = line.find(marker)
-        if start >= 0:
-            start += len(marker)
-            line = f"{line[:start]}{new:064x}{line[start + 64:]}"
-    start = line.find('"number":"签-2026-')
-    if start >= 0:
-        line = f"{line[:start + 18]}{told + 30:04d}{line[line.index(chr(34), start + 18):]}"
-    return line
+async def one_life(house: House) -> Life:
+    """Let one article go its whole way and return its entries as patterns."""
+    await add_channels(house, 1)
+    await house.lifecycle._stop_timers()
+    start = house.state.size
+    submission = await house.submit(content(1), *sorted(house.channels))
+    (publication,) = await house.release(submission)
+    await house.parts.gate.send(publication)
+    assert house.publication_state(publication).value == "live"
+    kept = frozenset({house.state.publications[publication].epoch, house.parts.runner.blobs.put(b"{}")})
+    return Life(list(house.parts.reader.read(start, house.state.size)), kept=kept)
 
 
-def main(count: int) -> None:
-    """Write the entries, replay them, and print what it took."""
-    with tempfile.TemporaryFile() as file:
-        size = sum(file.write(body + b"\n") for body in entries(count))
-        file.seek(0)
-        replay(file, size)
+def write(house: House, life: Life, entries: int, per_commit: int) -> None:
+    """Append lives until the log has `entries`, each batch durable under a checkpoint of its own."""
+    parts, vault = house.runner.parts, house.parts.vault
+    writer = LogWriter(
+        store=parts.store, copies=parts.copies, tree=parts.tree, chain=parts.chain, signer=signer_of(vault, house.parts.settings.deployment),
+        epoch=house.state.epoch, fence=parts.fence,
+    )
+    source = life.lives(writer.size)
+    while writer.size < entries:
+        room = min(per_commit, entries - writer.size)
+        writer.commit([next(source) for _ in range(room)])
+        if writer.size % 100_000 < per_commit:
+            print(writer.size, file=sys.stderr, flush=True)
+    writer.sync()
 
 
-def replay(file: IO[bytes], size: int) -> None:
-    """Replay the file's entries; the collector is off, as at the enforcer's start, since nothing that is built is ever garbage."""
-    gc.disable()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
-    state = State()
-    for line in file:
-        apply(state, load(line))
-    seconds = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{state.size} entries, {size >> 20} MB: replayed in {seconds:.2f} s; peak memory {before >> 10} -> {after >> 10} MB")
-    print(f"{len(state.publications)} publications, {len(state.finished)} finished, {len(state.submissions)} open")
+async def make(folder: Path, entries: int, per_commit: int) -> None:
+    """Build the log under `folder`."""
+    runner = web.AppRunner(platform(), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    founded = found_house(folder, bases={PLATFORM: f"http://127.0.0.1:{runner.addresses[0][1]}"})
+    async with open_house(folder, {PLATFORM: BenchConnector()}, codes=founded.codes) as house:
+        await house.staff()
+        life = await one_life(house)
+        await house.runner.close()
+        write(house, life, entries, per_commit)
+        with (folder / "bodies.bin").open("wb") as file:
+            for body in house.runner.parts.store.read(0, entries):
+                file.write(body)
+        settings = house.parts.settings
+        ready = {"format": FORMAT, "entries": entries, "per_commit": per_commit, "log": str(settings.enforcer_data / "log.db"),
+                 "copies": str(settings.copies), "vkey": settings.log_key, "bodies": str(folder / "bodies.bin")}
+    await runner.cleanup()
+    (folder / "ready.json").write_text(json.dumps(ready))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    asyncio.run(make(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -18,7 +18,6 @@ from gateway.enforcer.building import check_settings
 from gateway.enforcer.startup import InUse, LogRefused, RowsRefused, StartRefused, start
 from gateway.log.errors import LogUnavailable
 from gateway.log.store import StoreReader
-from gateway.machine.state import State
 from gateway.protocol.entries import EntryType
 from gateway.protocol.entries import load as load_entry
 from tests.gateway.enforcer.house import House, found_house, open_house
@@ -259,13 +258,16 @@ async def test_a_log_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
 async def test_a_log_of_a_later_version_is_said(tmp_path: Path) -> None:
     """An entry type that this version does not know stops the start in words, with the entry's number."""
     closed = await made(tmp_path)
-    from gateway.enforcer.startup import _apply
+    from gateway.enforcer.startup import _Replay
 
     with StoreReader.open_readonly(closed.log) as store:
-        body = next(store.read(0, 1)).replace(b"deployment.opened", b"deployment.reopened")
+        bodies = list(store.read(0, 3))
+    replay = _Replay()
+    for body in (bodies[0], bodies[1].replace(b"unit.added", b"unit.annexed"), bodies[2]):
+        replay.follow(body)
     with pytest.raises(LogRefused) as found:
-        _apply(body, State())
-    assert "entry 0" in found.value.en
+        replay.state_of(3)
+    assert "entry 1" in found.value.en
 
 
 @pytest.mark.parametrize(("name", "value"), [

@@ -1,0 +1,81 @@
+"""Reading a large log: `verify` and `start` in children of their own, so that time and peak memory are theirs alone.
+
+`python -m tests.bench.reading verify|start FOLDER` prints one JSON line: seconds, CPU seconds, peak KiB, and entries.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench.processes import ROOT
+
+
+def ready(folder: Path, entries: int, per_commit: int) -> dict[str, Any]:
+    """Return the description of the log under `folder`, built first where it is not there."""
+    from tests.bench.entries import FORMAT
+
+    mark = folder / "ready.json"
+    known = json.loads(mark.read_text()) if mark.exists() else {}
+    if (known.get("format"), known.get("entries"), known.get("per_commit")) != (FORMAT, entries, per_commit):
+        subprocess.run(["rm", "-rf", str(folder)], check=True)
+        folder.mkdir(parents=True)
+        subprocess.run([sys.executable, "-m", "tests.bench.entries", str(folder), str(entries), str(per_commit)], cwd=ROOT, check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        known = json.loads(mark.read_text())
+    return dict(known)
+
+
+def child(what: str, folder: Path) -> dict[str, float]:
+    """Run one reading in a child and return its figures."""
+    done = subprocess.run([sys.executable, "-m", "tests.bench.reading", what, str(folder)], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def sha256sum(bodies: str) -> float:
+    """Return how many seconds `sha256sum` takes over the same bytes."""
+    started = time.perf_counter()
+    subprocess.run(["sha256sum", bodies], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def verify(log: dict[str, Any]) -> int:
+    """Verify store and copy, every signature included, and return the number of entries."""
+    from gateway.log.audit import verify_store
+    from gateway.log.checkpoint import parse_vkey
+
+    report = verify_store(Path(log["log"]), parse_vkey(log["vkey"]), copies=[Path(log["copies"])])
+    if not report.ok:
+        raise SystemExit(str(report.findings))
+    return report.size
+
+
+def start(log: dict[str, Any]) -> int:
+    """Start as the enforcer does, and return the number of entries applied."""
+    from gateway.enforcer import startup
+
+    started = startup.start(Path(log["log"]), Path(log["copies"]), log["vkey"])
+    assert started.state.size == started.tip.size
+    return started.state.size
+
+
+def main() -> None:
+    """Run one reading."""
+    log = json.loads((Path(sys.argv[2]) / "ready.json").read_text())
+    started = time.perf_counter()
+    entries = {"verify": verify, "start": start}[sys.argv[1]](log)
+    seconds = time.perf_counter() - started
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    print(json.dumps({"seconds": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak_kib": usage.ru_maxrss, "entries": entries}))
+
+
+if __name__ == "__main__":
+    main()
