@@ -35,19 +35,7 @@ def main() -> int:
         root = Path(folder, "tree")
         project.copy_tree(root)
         for targets, tests in project.groups(root, asked.only):
-            digests = {target: hashlib.sha256((root / target).read_bytes()).hexdigest() for target in targets}
-            only = None
-            if asked.again:
-                targets = [target for target in targets if old.get(target, {}).get("sha256") == digests[target]]
-                only = [bug["key"] for target in targets for bug in old[target]["bugs"] if bug["status"] in {"survived", "not run"}]
-            found = project.measure(root, targets, tests, jobs=asked.jobs, only=only, step=QUICK if asked.quick else 1, budget=asked.budget, minutes=asked.minutes)
-            for target in targets:
-                bugs = [bug for bug in found["results"] if bug["path"] == target]
-                if asked.again:
-                    repeated = {bug["key"]: bug for bug in bugs}
-                    bugs = [repeated.get(bug["key"], bug) for bug in old[target]["bugs"]]
-                new[target] = {"sha256": digests[target], "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"), "bugs": bugs,
-                               "failing": found["failing"], "tests": tests}
+            new |= _measured(root, targets, tests, old, asked)
     print()
     if asked.quick:
         print(report.table(new))
@@ -59,6 +47,28 @@ def main() -> int:
         print(report.table(new))
         print(report.open_survivors(new))
     return report.verdict(new)
+
+
+def _measured(root: Path, targets: list[str], tests: list[str], old: dict[str, Any], asked: argparse.Namespace) -> dict[str, Any]:
+    digests = {target: hashlib.sha256((root / target).read_bytes()).hexdigest() for target in targets}
+    wanted, only = targets, None
+    if asked.again:
+        wanted = [target for target in targets if old.get(target, {}).get("sha256") == digests[target]]
+        only = [bug["key"] for target in wanted for bug in old[target]["bugs"] if bug["status"] in {"survived", "not run"}]
+    if not wanted:
+        return {}
+    found = project.measure(
+        root, wanted, tests, jobs=asked.jobs, only=only, step=QUICK if asked.quick else 1, budget=asked.budget, minutes=asked.minutes,
+    )
+    new = {}
+    for target in wanted:
+        bugs = [bug for bug in found["results"] if bug["path"] == target]
+        if asked.again:
+            repeated = {bug["key"]: bug for bug in bugs if bug["status"] != "not run"}
+            bugs = [repeated.get(bug["key"], bug) for bug in old[target]["bugs"]]
+        new[target] = {"sha256": digests[target], "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M"), "bugs": bugs,
+                       "failing": found["failing"], "budget": asked.budget}
+    return new
 
 
 if __name__ == "__main__":

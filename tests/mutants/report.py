@@ -28,6 +28,11 @@ def verdicts() -> dict[str, str]:
             for path, places in pages.items() for where, changes in places.items() for change, words in changes.items()}
 
 
+def found_before() -> set[str]:
+    """Return the keys of bugs that an earlier run found unseen, and for which tests were written then."""
+    return set((ROOT / "tests/mutants/found.txt").read_text(encoding="utf-8").splitlines())
+
+
 def _count(bugs: list[dict[str, Any]], *statuses: str) -> int:
     return sum(bug["status"] in statuses for bug in bugs)
 
@@ -70,7 +75,7 @@ def write(modules: dict[str, Any]) -> None:
     """Write the page."""
     judged = verdicts()
     survivors = _survivors(modules)
-    now_seen = [bug for module in modules.values() for bug in module["bugs"] if bug["key"] in judged and bug["status"] in SEEN]
+    now_seen = [bug for module in modules.values() for bug in module["bugs"] if bug["key"] in found_before() and bug["status"] in SEEN]
     failing = sorted({test for module in modules.values() for test in module["failing"]})
     tools = ", ".join(f"{name} {version(name)}" for name in ("pytest", "hypothesis", "coverage"))
     dates = sorted({module["at"] for module in modules.values()})
@@ -84,6 +89,9 @@ def write(modules: dict[str, Any]) -> None:
         lines += ["Not used, because they fail without any planted bug: " + ", ".join(f"`{test}`" for test in failing) + ".", ""]
     lines += ["## Bugs that no test saw", "", "| where | change | verdict |", "|---|---|---|"]
     lines += [_row(bug, judged.get(bug["key"], "open: " + (bug["by"] or "no test has been written for it"))) for bug in survivors]
+    there = {bug["key"] for module in modules.values() for bug in module["bugs"]}
+    if gone := sorted(set(judged) - there):
+        lines += ["", "Verdicts on code that is no longer there: " + ", ".join(f"`{key}`" for key in gone) + "."]
     lines += ["", "## Found by an earlier run, and seen now", "", "| where | change | seen by |", "|---|---|---|"]
     lines += [_row(bug, f"`{bug['by'].split('::', 1)[-1]}`") for bug in sorted(now_seen, key=lambda bug: (bug["path"], bug["line"]))]
     PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")

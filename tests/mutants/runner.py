@@ -51,7 +51,7 @@ class Plan:
     """The keys of the mutants to run; None runs all."""
     step: int = 1
     budget: float = 1e9
-    """Processor seconds of unchanged tests that one bug is given, likely killers first."""
+    """Processor seconds of unchanged tests that one bug is given, likely killers first; the committed vectors come on top."""
     minutes: float = 1e9
     """After these no more bugs are planted; the rest is `not run`. Bugs are taken in an order that spreads over every module."""
     results: str = "results.json"
@@ -239,7 +239,8 @@ class Planter:
         killers, noun = self.killers[mutant.path + mutant.where], Path(mutant.path).stem
         ordered = sorted(chosen, key=lambda name: (-killers[name], noun not in name.partition("::")[0], self.measured.seconds[name]))
         ends = list(itertools.accumulate(self.measured.seconds[name] for name in ordered))
-        return [name for name, end in zip(ordered, ends, strict=True) if end <= self.plan.budget] or ordered[:1]
+        affordable = {name for name, end in zip(ordered, ends, strict=True) if end <= self.plan.budget}
+        return [name for name in ordered if name in affordable or "test_vectors" in name] or ordered[:1]
 
     def _replace_code(self, planted: Planted) -> None:
         mutant = planted[0]

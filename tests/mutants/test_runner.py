@@ -84,8 +84,6 @@ def test_every_bug_is_a_change_with_a_name_of_its_own() -> None:
         assert ast.dump(planted()) != plain, mutant.key
 
 
-def test_a_verdict_is_about_a_bug_that_there_is() -> None:
-    """What a person wrote about a survivor names a bug that is still planted, in a module that is still measured."""
-    measured = {target for targets, _ in project.groups(project.ROOT, None) for target in targets}
-    there = {mutant.key for target in measured for mutant, _ in operators.mutants((project.ROOT / target).read_text(encoding="utf-8"), target)}
-    assert set(report.verdicts()) - there == set()
+def test_every_verdict_says_why() -> None:
+    """What a person wrote about a survivor is in the table's form and says that nothing changes, or what would."""
+    assert all(words.startswith(("equivalent: ", "left: ")) for words in report.verdicts().values())
