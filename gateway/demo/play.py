@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import shutil
 import signal
 import sqlite3
@@ -120,7 +121,7 @@ class Story:
         for column in ("渠道", "状态", "地址"):
             table.add_column(column)
         for publication in self.publications:
-            table.add_row(words[self.platform(publication["channel"])], "[green]已发布[/green]", publication["url"])
+            table.add_row(words[self.platform(publication["channel"])], "[green]已发布[/green]", publication["url"].split("&sn=")[0])
         self.console.print(table)
 
     @staticmethod
@@ -147,7 +148,8 @@ class Story:
         path.write_bytes(original)
         await lu.sign(answer["submission"])
         done = await self.live(lu, answer["submission"], 1)
-        self.say(f"恢复原稿、重新放行后发出的，正是当初签发的字节：{done[0]['url']}", good=True)
+        self.say("恢复原稿、重新放行后发出的，正是当初签发的字节：", good=True)
+        self.console.print(f"    {done[0]['url']}", soft_wrap=True)
 
     def _alter(self, submission: str) -> tuple[Path, bytes]:
         """Change the stored template of a submission on disk, as somebody with root could."""
@@ -182,7 +184,7 @@ class Story:
         done = self.cli("log", "verify")
         self._expect(done.returncode == 0, done.stdout + done.stderr)
         for line in done.stdout.splitlines():
-            self.say(line, good=True if line.startswith("✓") else None)
+            self.say(line.removeprefix("✓ "), good=True if line.startswith("✓") else None)
         copy = self.stage.config.parent / "copy.db"
         source = sqlite3.connect(f"file:{self.stage.settings.enforcer_data / 'log.db'}?mode=ro", uri=True)
         target = sqlite3.connect(copy)
@@ -205,8 +207,10 @@ class Story:
         with contextlib.suppress(RuntimeError, TimeoutError):
             await self.stage.serving.start()
             self._expect(False, "an altered log was served")  # noqa: FBT003 -- the plain statement that this must not be reached
-        named = next((line for line in reversed(self.stage.serving.tail(40).splitlines()) if "12" in line), self.stage.serving.tail(3))
-        self.say(f"启动时发现：{named.strip()[:200]}", good=False)
+        said = next((line for line in reversed(self.stage.serving.tail(40).splitlines()) if "start_refused" in line), "{}")
+        words = json.loads(said).get("zh", "")
+        self._expect("12" in words, f"the start named nothing: {self.stage.serving.tail(5)}")
+        self.say(f"启动时发现：{words}", good=False)
         _swap(path, 12, original)
         await self.stage.serving.start()
         self.say("恢复这一行后照常启动，队列无一丢失", good=True)
@@ -271,7 +275,8 @@ def _swap(path: Path, seq: int, body: bytes | None) -> bytes:
     return before
 
 
-async def _players(stack: AsyncExitStack, stage: Backdrop, keys: Sequence[str]) -> dict[str, Player]:
+async def enter_players(stack: AsyncExitStack, stage: Backdrop, keys: Sequence[str]) -> dict[str, Player]:
+    """Give each person a browser, sign them in at the counter, and pair the authors' devices."""
     found: dict[str, Player] = {}
     names = {someone.key: someone.name for someone in PEOPLE}
     inside = f"http://counter.localhost:{stage.settings.counter_inside.port}"
@@ -296,7 +301,7 @@ async def _play(folder: Path, *, once: bool, wordpress: bool, console: Console) 
     console.print(Panel("签发 Qianfa 演示：沙箱里的禾汀集团\nthe sample company in the sandbox; nothing here leaves this machine", style="red"))
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(backdrop(folder, wordpress=wordpress, say=say))
-        players = await _players(stack, stage, PLAYERS)
+        players = await enter_players(stack, stage, PLAYERS)
         story = Story(stage, players, console)
         await story.play()
         console.print()

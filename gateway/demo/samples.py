@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.demo.company import D1, SampleArticle
+from gateway.demo.company import D1, D2, SampleArticle
 
 if TYPE_CHECKING:
     from gateway.demo.play import Story
@@ -55,13 +55,13 @@ async def _queue(story: Story) -> None:
 
 
 async def _drift(story: Story) -> None:
-    """A full stop that became an exclamation mark on the site, by hand."""
+    """An exclamation mark that somebody set on the site, by hand."""
     site = story.stage.site
     page: dict[str, Any] | None = next((p for p in story.publications if story.platform(p["channel"]) == "wordpress"), None)
     if site is None or page is None:
         return
     post = max(site.posts(), key=lambda p: int(p["ID"]))
-    await asyncio.to_thread(site.edit_by_hand, post["ID"], post_content=post["post_content"].replace("。", "！", 1) + "！")
+    await asyncio.to_thread(site.edit_by_hand, post["ID"], post_title=D2.title + "！")
 
 
 async def _frozen(story: Story) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from rich.console import Console
 
 from gateway.demo.backdrop import Backdrop, backdrop
+from gateway.demo.play import PLAYERS, Story, enter_players
+from gateway.demo.samples import add_samples
 
 _T = TypeVar("_T")
 
@@ -25,6 +30,7 @@ class Stage:
         self._ready, self._stop = threading.Event(), asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._error: BaseException | None = None
+        self.players_stack = AsyncExitStack()
         self._thread = threading.Thread(target=self._run, daemon=True, name="stage")
         self.set: Backdrop
 
@@ -53,10 +59,21 @@ class Stage:
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine in the stage's loop and return its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(300)
+
+    async def play(self) -> Story:
+        """Play the acts of the demo that leave something to look at, and add its samples."""
+        players = await enter_players(self.players_stack, self.set, PLAYERS)
+        story = Story(self.set, players, Console(file=io.StringIO(), width=120))
+        await story.unapproved()
+        await story.published()
+        await add_samples(story)
+        return story
 
     def close(self) -> None:
         """Take it down."""
+        if self._thread.is_alive():
+            self.run(self.players_stack.aclose())
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(60)
@@ -72,3 +89,9 @@ def stage() -> Iterator[Stage]:
     yield made
     made.close()
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def story(stage: Stage) -> Story:
+    """The sample company after its first articles: something on every page."""
+    return stage.run(stage.play())

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.demo.play import Story
 from tests.acceptance.conftest import Stage
 
 
@@ -39,7 +40,7 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def test_no_credential_stands_in_any_file(stage: Stage) -> None:
+def test_no_credential_stands_in_any_file(stage: Stage, story: Story) -> None:
     """Databases, blobs, logs, sockets' folders and settings hold no credential and no seed in any spelling."""
     wanted = needles(stage)
     checked = 0
@@ -51,7 +52,7 @@ def test_no_credential_stands_in_any_file(stage: Stage) -> None:
     assert checked > 20
 
 
-def test_no_credential_stands_in_any_environment_or_command_line(stage: Stage) -> None:
+def test_no_credential_stands_in_any_environment_or_command_line(stage: Stage, story: Story) -> None:
     """Neither process, nor the worker, carries a credential in environment or arguments; the desk not even the key file's name."""
     wanted = needles(stage)
     pids = children(stage.set.serving.pid)

@@ -1,0 +1,102 @@
+"""What people see: desk and counter in real Chromium at 375 and 1440 px, in both languages; the README's pictures are made here.
+
+`QIANFA_PICTURES=1` (make pictures) writes them to docs/pictures; otherwise they go to a folder of the test, and the checks are the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from gateway.demo.play import Story
+from tests.acceptance.conftest import Stage
+
+DOCS = Path(__file__).parents[2] / "docs" / "pictures"
+SIZES = {1440: 900, 375: 812}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A real Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where this run's pictures go."""
+    folder = DOCS if os.environ.get("QIANFA_PICTURES") else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def person_at(chromium: Browser, stage: Stage, key: str, width: int, lang: str) -> tuple[BrowserContext, Page]:
+    """Sign a person in at counter and desk by the demo's card and return a page."""
+    context = chromium.new_context(viewport={"width": width, "height": SIZES[width]}, locale="zh-CN" if lang == "zh" else "en-US",
+                                   device_scale_factor=2 if width == 375 else 1)
+    page = context.new_page()
+    page.goto(f"{stage.set.settings.counter_url}/s/demo")
+    page.locator(f"form:has(input[value='{stage.set.staffed.people[key]}']) button").click()
+    page.wait_for_url("**/s/**")
+    return context, page
+
+
+def sign_in_at_the_desk(page: Page, stage: Stage) -> None:
+    """Go from the counter's session to the desk's, as the desk's one button does."""
+    page.goto(stage.set.settings.desk_url + "/sign-in")
+    if page.url.startswith(stage.set.settings.counter_url):
+        page.locator("form[action*='desk-signin'] button").first.click()
+    page.wait_for_url(stage.set.settings.desk_url + "/**")
+
+
+def check(page: Page, path: Path, width: int, *, scrolls_sideways: bool = False) -> None:
+    """Save a picture and hold it to what any page must keep: drawn, not blank, not wider than the screen, no error on the console."""
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=path)
+    with Image.open(path) as image:
+        assert len(image.convert("RGB").resize((200, 200)).getcolors(40_000) or []) > 20, f"{path.name} is blank"
+    if not scrolls_sideways:
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width + 1, f"{path.name} is {wide} px wide on a screen of {width}"
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("width", [1440, 375])
+def test_the_review_page(chromium: Browser, stage: Stage, story: Story, pictures: Path, width: int, lang: str) -> None:
+    """An approver sees the exact article, the route and the two buttons without scrolling sideways."""
+    context, page = person_at(chromium, stage, "gu", width, lang)
+    page.goto(f"{stage.set.settings.counter_url}/s/")
+    check(page, pictures / f"queue-{width}-{lang}.png", width)
+    page.locator("a[href^='/s/item/']:visible").first.click()
+    page.wait_for_load_state("networkidle")
+    frame = page.frame_locator("iframe.rendition")
+    assert frame.locator("body").inner_text().strip()
+    assert page.locator("form[action='/s/sheet'] button.primary").is_visible()
+    name = f"counter-{width}.png" if lang == "zh" else f"counter-{width}-en.png"
+    check(page, pictures / name, width)
+    context.close()
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("width", [1440, 375])
+@pytest.mark.parametrize("path", ["/", "/drafts", "/publications", "/log", "/refusals", "/channels", "/people", "/status"])
+def test_the_desk_pages(chromium: Browser, stage: Stage, story: Story, pictures: Path, path: str, width: int, lang: str) -> None:
+    """Every page of the desk is drawn, speaks the language, and fits the screen."""
+    context, page = person_at(chromium, stage, "gu" if path == "/" else "xu", width, lang)
+    sign_in_at_the_desk(page, stage)
+    answer = page.goto(stage.set.settings.desk_url + path)
+    assert answer is not None
+    assert answer.status == 200
+    assert page.url == stage.set.settings.desk_url + path
+    assert page.locator("nav a[href='/drafts']").count(), "this is not a page of the desk's inside"
+    first = path == "/" and lang == "zh"
+    name = f"desk-{width}.png" if first else f"desk{path.replace('/', '-').rstrip('-')}-{width}-{lang}.png"
+    check(page, pictures / name if not os.environ.get("QIANFA_PICTURES") or first else pictures.parent / ".." / "build" / name, width)
+    context.close()
