@@ -47,13 +47,13 @@ WORDS: Final = Path(__file__).parent / "words"
 def init_app(settings: DeskSettings, *, now: Callable[[], Instant] | None = None) -> web.Application:
     """Return the desk's application; its database is migrated when it starts."""
     app = web.Application(middlewares=[headers, faults, one_host, guard], client_max_size=UPLOAD_LIMIT)
-    app[ACCESS] = {(route.method, route.path): route.access for route in ROUTES}
-    app[ACCESS].update({("HEAD", route.path): route.access for route in ROUTES if route.method == "GET"})
+    app[ACCESS] = {}
     app[RECENT] = Recent()
     for route in ROUTES:
-        app.router.add_route(route.method, route.path, route.handler)
-        if route.method == "GET":
-            app.router.add_route("HEAD", route.path, route.handler)
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            resource = app.router.add_route(method, route.path, route.handler).resource
+            assert resource is not None
+            app[ACCESS][method, resource.canonical] = route.access
     setup(app)
     tell = now or clock.Clock().now
 

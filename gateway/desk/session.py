@@ -147,7 +147,8 @@ async def signed_in(request: web.Request) -> web.StreamResponse:
     try:
         answer = await parts.socket.post("/v1/session/redeem", {"code": request.query.get("code", ""), "verifier": verifier}, lang=request[LANG])
     except (Problem, Unavailable) as error:
-        response: web.StreamResponse = web.HTTPSeeOther("/welcome?again=" + ("1" if isinstance(error, Problem) else "2"))
+        again = "1" if isinstance(error, Problem) else "2"
+        response = web.Response(status=303, headers={"Location": f"/welcome?again={again}"})
         response.del_cookie(settings.sign_in_cookie, path="/", secure=settings.secure, httponly=True, samesite="Lax")
         return response
     await remember(parts, answer, answer["session"])

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from gateway.desk.database import Sessions
@@ -63,7 +64,10 @@ class Outbox:
         """Send what waits, for ever."""
         while True:
             self._woken.clear()
-            await self.send_due()
+            try:
+                await self.send_due()
+            except SQLAlchemyError:
+                log.exception("the outbox could not be read", action="outbox_failed")
             try:
                 async with asyncio.timeout(15):
                     await self._woken.wait()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from gateway import canonical
@@ -50,6 +51,9 @@ class Follower:
                 self.reachable = False
                 log.info("the enforcer does not answer", action="feed_waiting", cause=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
+            except (SQLAlchemyError, ValueError, KeyError):
+                log.exception("a batch was not taken in; it is asked for again", action="feed_failed", next=self.next)
+                await asyncio.sleep(AGAIN_SECONDS)
 
     async def step(self, wait: float = 0) -> int:
         """Take in one batch and return how many entries it held."""
@@ -63,7 +67,7 @@ class Follower:
             log.warning("the log is shorter than the read model; reading it again", action="rebuild")
             await self.rebuild()
             return 0
-        if batch:
+        if batch and batch[0].seq <= self.next:  # else the read model was emptied while this answer was on its way
             await self.take(batch)
         return len(batch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket as sockets
@@ -120,6 +121,8 @@ class Browser:
         return await self.request("POST", path, headers=made, data=raw if raw is not None else data or {})
 
     async def request(self, method: str, path: str, *, headers: dict[str, str] | None = None, data: Any = None) -> Answer:
+        if isinstance(data, bytes):
+            data = io.BytesIO(data)
         sent = {name: value for name, value in {**self.headers, **(headers or {})}.items() if value}
         async with self.session.request(method, self.base + path, headers=sent, data=data, allow_redirects=False) as response:
             return Answer(response.status, response.headers.copy(), await response.read())

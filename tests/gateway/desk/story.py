@@ -58,7 +58,7 @@ def submission_of(answer: Answer) -> str:
     """Return the submission that the button led to."""
     location = str(answer.headers.get("HX-Redirect") or answer.location)
     assert location.startswith("/submissions/"), answer.text
-    return location.split("/")[2].split("?")[0]
+    return location.split("/")[2].split("?", maxsplit=1)[0]
 
 
 async def submit(browser: Browser, title: str, *channels: str, **over: Any) -> str:

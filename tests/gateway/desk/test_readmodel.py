@@ -95,7 +95,8 @@ def test_reading_again_gives_the_same_rows(session: Session) -> None:
     project(session, company.entries)
     session.commit()
     first = rows(session)
-    assert first["read_entries"] and first["read_submissions"]
+    assert first["read_entries"]
+    assert first["read_submissions"]
     clear(session)
     session.commit()
     assert not rows(session)["read_entries"]
