@@ -101,19 +101,22 @@ async def test_two_clicks_are_one_submission(office: Office) -> None:
 
 
 async def test_a_revoked_device_keeps_its_draft_and_says_pair_again(office: Office) -> None:
-    """Revoked at the counter: the next click says 「重新配对」, nothing is lost, and after pairing it goes through."""
+    """Revoked at the counter: the next click says 「重新配对」, nothing is lost, and after pairing one more click hands it in."""
     await office.pair()
     panel = await office.captured("停用之后")
     await office.answered(panel)
     await office.revoke_devices("lu")
     await asyncio.sleep(5.5)  # the desk may believe an answer for five seconds
+    answer = await panel.evaluate("chrome.runtime.sendMessage({name: 'submissions'})")
+    assert answer == {"error": {"code": "session_gone"}}
     await panel.click("#submit")
     await eventually(panel, "document.querySelector('#notice').innerText.includes('重新配对')")
     assert await office.browser.stored("session") is None
     assert (await office.browser.stored(f"draft:{panel.url.rpartition('=')[2]}"))["title"] == "停用之后"
     await office.pair()
-    await office.tick()
-    await until(panel, "#number", 30)
+    await panel.bring_to_front()
+    await panel.click("#submit")
+    await until(panel, "#number")
     assert len([item for item in await office.mine() if item["title"] == "停用之后"]) == 1
 
 
