@@ -25,6 +25,8 @@ from gateway.content import Content
 from gateway.protocol.facts import Facts
 
 DEADLINE_SECONDS: Final = 10.0
+START_SECONDS: Final = 60.0
+"""How long a keeper may take to come up on a busy machine; not counted against the first job."""
 ANSWER_LIMIT: Final = 16 << 20
 _T = TypeVar("_T")
 
@@ -42,6 +44,7 @@ class Worker:
         self._keeper: Any = None
         self._wire: Connection[Any, Any] | None = None
         self._again = True
+        self._greeted = False
 
     def start(self) -> None:
         """Start the keeper; call it before the vault is opened, and before threads are started where Python cannot be executed anew."""
@@ -56,7 +59,7 @@ class Worker:
         self._keeper = context.Process(target=keep, args=(theirs, self._deadline), daemon=True, name="qianfa-worker")  # type: ignore[attr-defined] # every context has it
         self._keeper.start()
         theirs.close()
-        self._wire = ours
+        self._wire, self._greeted = ours, False
 
     async def run(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Return `function(*arguments)` from the worker; the result is a JSON value.
@@ -72,6 +75,11 @@ class Worker:
             self.start()
             assert self._wire is not None
             try:
+                if not self._greeted:
+                    if not self._wire.poll(START_SECONDS):
+                        raise WorkerFailed("the keeper does not start")
+                    self._wire.recv_bytes(1)
+                    self._greeted = True
                 self._wire.send((function, arguments))
                 if not self._wire.poll(self._deadline + 5):
                     raise WorkerFailed("the keeper does not answer")
@@ -98,6 +106,7 @@ class Worker:
 def keep(wire: Connection[Any, Any], deadline: float) -> None:
     """Serve jobs from `wire` until its other end is gone; runs in the keeper process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    wire.send_bytes(b"r")
     while True:
         try:
             function, arguments = wire.recv()

@@ -1,0 +1,289 @@
+"""The log's disk full, read-only, failing and hanging, before INTENT and after DISPATCHED: nothing is sent, or UNKNOWN; then recovery."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import canonical
+from gateway.enforcer.blobs import BlobAltered, BlobMissing, BlobStore
+from gateway.enforcer.reserve import LOW, Reserve
+from gateway.log.copies import CheckpointCopies
+from gateway.log.errors import LogUnavailable
+from gateway.log.store import RESERVE, LogStore
+from gateway.machine.state import PublicationState
+from gateway.protocol import commands as c
+from gateway.protocol.commands import Grade, Request
+from gateway.protocol.denials import Denied
+from gateway.protocol.entries import CommandRef, EntryType
+from tests.gateway.enforcer.house import House, article, found_house, open_house
+from tests.gateway.enforcer.scripted import Scripted
+
+
+def _full(*_arguments: Any, **_named: Any) -> None:
+    raise LogUnavailable("log_unavailable", "database or disk is full")
+
+
+def _sqlite_full(*_arguments: Any, **_named: Any) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
+
+
+def _eio_after(real: Callable[..., None]) -> Callable[..., None]:
+    def fail(*arguments: Any, **named: Any) -> None:
+        real(*arguments, **named)  # the row is there, and SQLite says otherwise
+        raise sqlite3.OperationalError("disk I/O error")
+
+    return fail
+
+
+def _hang(*_arguments: Any, **_named: Any) -> None:
+    time.sleep(1.5)
+    raise OSError("gone")
+
+
+FAULTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "full": lambda patched: patched.setattr(LogStore, "_transact", _sqlite_full),
+    "eio though written": lambda patched: patched.setattr(LogStore, "_transact", _eio_after(LogStore._transact)),
+    "read-only copy": lambda patched: patched.setattr(CheckpointCopies, "append", _full),
+    "copy not durable": lambda patched: patched.setattr(CheckpointCopies, "sync", _full),
+    "hanging": lambda patched: patched.setattr(LogStore, "_transact", _hang),
+}
+
+
+class Breaking:
+    """A staffed house over a deployment in a folder, opened as often as needed."""
+
+    def __init__(self, folder: Path, scripted: Scripted) -> None:
+        self.folder, self.scripted = folder, scripted
+        self.broke: list[LogUnavailable] = []
+
+    def open(self, **more: Any) -> Any:
+        """Open it; what breaks the log is collected."""
+        return open_house(self.folder, {"wordpress": self.scripted}, on_broken=self.broke.append, commit_deadline=0.5, **more)
+
+
+@pytest.fixture
+def breaking(tmp_path: Path, scripted: Scripted) -> Breaking:
+    """Return the place of a house that will break."""
+    return Breaking(tmp_path, scripted)
+
+
+async def prepared(breaking: Breaking, house: House) -> str:
+    """Staff a house whose timers stand still and return a released publication."""
+    await house.staff()
+    await house.add_channel("news", "wordpress", "board1", {"key": "k"})
+    await house.lifecycle._stop_timers()
+    return (await house.release(await house.submit(article(cover=house.cover()), "news")))[0]
+
+
+@pytest.mark.parametrize("fault", list(FAULTS))
+async def test_a_log_that_fails_before_the_intent_lets_nothing_out(breaking: Breaking, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """J12, before: 0 calls to the platform, the process is told to leave, and after a start everything goes on and is sent once."""
+    founded = found_house(breaking.folder)
+    async with breaking.open(codes=founded.codes) as house:
+        publication = await prepared(breaking, house)
+        with monkeypatch.context() as patched:
+            FAULTS[fault](patched)
+            with suppress(LogUnavailable):
+                await house.parts.gate.send(publication)
+            await asyncio.sleep(0.05 if fault != "hanging" else 1.6)
+        assert breaking.scripted.calls.count("commit") == 0
+        assert breaking.broke
+        with pytest.raises(LogUnavailable):
+            await house.runner.system(c.TakeCounters(counts={"x": 1}))
+    async with breaking.open() as house:
+        assert await house.until(publication, "live", "absent") == ("absent" if fault == "copy not durable" else "live")
+        assert house.count_of(EntryType.PUBLICATION_INTENDED, publication) == 1
+    assert breaking.scripted.calls.count("commit") <= 1
+
+
+@pytest.mark.parametrize("fault", ["full", "eio though written", "read-only copy", "hanging"])
+async def test_a_log_that_fails_before_the_outcome_leaves_it_unknown(breaking: Breaking, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """J12, after: sent once, halted, and UNKNOWN at the next start (or the outcome, where it had been written); never sent again."""
+    founded = found_house(breaking.folder)
+    async with breaking.open(codes=founded.codes) as house:
+        publication = await prepared(breaking, house)
+        real = breaking.scripted.commit
+
+        async def then_break(*arguments: Any) -> Any:
+            outcome = await real(*arguments)
+            FAULTS[fault](monkeypatch)
+            return outcome
+
+        monkeypatch.setattr(breaking.scripted, "commit", then_break)
+        with pytest.raises(LogUnavailable):
+            await house.parts.gate.send(publication)
+        await asyncio.sleep(1.6 if fault == "hanging" else 0)
+        assert breaking.broke
+        assert house.publication_state(publication) is PublicationState.DISPATCHED
+    monkeypatch.undo()
+    breaking.scripted.settled = _undecided()
+    async with breaking.open() as house:
+        state = await house.until(publication, "unknown", "live")
+        assert state == ("unknown" if fault in {"full", "hanging"} else "live")
+        await asyncio.sleep(0.4)
+        assert house.count_of(EntryType.PUBLICATION_DISPATCHED, publication) == 1
+    assert breaking.scripted.calls.count("commit") == 1
+
+
+def _undecided() -> Any:
+    from gateway.connectors.base import Undecided
+
+    return Undecided(reason="people", again_after=None)
+
+
+async def test_the_same_command_again_is_done_once_whatever_became_of_the_first(breaking: Breaking, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 `log_unavailable`, then the same command id after the restart: one submission, whether the first was written or not."""
+    founded = found_house(breaking.folder)
+    for fault in ("full", "eio though written"):
+        async with breaking.open(codes=founded.codes if fault == "full" else ()) as house:
+            if fault == "full":
+                await prepared(breaking, house)
+            request = _freeze(house, fault)
+            with monkeypatch.context() as patched:
+                FAULTS[fault](patched)
+                with pytest.raises(LogUnavailable):
+                    await house.runner.submit(request)
+        async with breaking.open() as house:
+            first = await house.runner.submit(request)
+            again = await house.runner.submit(request)
+            assert (first.seq, first.object) == (again.seq, again.object)
+            assert again.entries == ()
+            assert sum(e.command is not None and e.command.id == f"cmd-{fault}" for e in house.entries(EntryType.FREEZE_SET)) == 1
+            with pytest.raises(Denied) as denied:
+                await house.runner.submit(Request(
+                    command=request.command, actor=request.actor, grade=request.grade, ref=CommandRef(f"cmd-{fault}", canonical.sha256(b"other"))))
+            assert denied.value.code == "command_reused"
+
+
+def _freeze(house: House, name: str) -> Request:
+    command = c.Freeze(scope="all", target="", reason=house.parts.values.commit("舆情"))
+    return Request(command=command, actor=house.people["fang"], grade=Grade.COUNTER, ref=CommandRef(f"cmd-{name}", canonical.sha256(b"body")))
+
+
+async def test_whoever_waits_when_the_log_breaks_is_told(hand: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers of the feed and repeats of a queued command hear of it at once, and those that come later too."""
+    waiting = asyncio.create_task(hand.runner.wait_change())
+    await asyncio.sleep(0)
+    monkeypatch.setattr(LogStore, "_transact", _sqlite_full)
+    with pytest.raises(LogUnavailable):
+        await hand.runner.system(c.TakeCounters(counts={"x": 1}))
+    for late in (waiting, hand.runner.wait_change(), hand.runner.wait_durable(hand.state.size + 5)):
+        with pytest.raises(LogUnavailable):
+            await late
+
+
+async def test_an_entry_that_never_becomes_durable_is_said(hand: House) -> None:
+    """Waiting for somebody else's commit has an end."""
+    with pytest.raises(LogUnavailable) as error:
+        await hand.runner.wait_durable(hand.state.size + 5, timeout=0.05)
+    assert error.value.code == "log_hung"
+
+
+# ---- the reserve
+
+
+class Disk:
+    """A disk whose free bytes the test sets."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+    def __call__(self, _folder: Path) -> int:
+        return self.free
+
+
+@pytest.fixture
+def disk(hand: House) -> Disk:
+    """Give the house a disk whose free bytes the test sets."""
+    made = Disk(1 << 40)
+    hand.runner.reserve = Reserve(hand.runner.parts.store, free=made)
+    return made
+
+
+async def test_on_a_full_disk_only_stopping_and_taking_down_goes_on(hand: House, scripted: Scripted, disk: Disk) -> None:
+    """Nearly full: submissions and sends wait in plain words, a withdrawal of what is live passes from end to end, then room brings all back."""
+    live = (await hand.release(await hand.submit(article(cover=hand.cover()), "news")))[0]
+    await hand.parts.gate.send(live)
+    held = (await hand.release(await hand.submit(article(title="二", cover=hand.cover()), "news")))[0]
+    gone = (await hand.release(await hand.submit(None, "news", operation="withdraw", previous=live)))[0]
+    reserve = hand.parts.settings.enforcer_data / "log.db.reserve"
+    assert reserve.stat().st_size == RESERVE
+    disk.free = LOW - 1
+    with pytest.raises(Denied) as denied:
+        await hand.submit(article(title="三", cover=hand.cover()), "news")
+    assert (denied.value.code, denied.value.words.status) == ("log_unavailable", 503)
+    assert reserve.exists()
+    await hand.parts.gate.send(held)
+    assert hand.publication_state(held) is PublicationState.HELD
+    await hand.do(c.Freeze(scope="submission", target=hand.state.publications[held].submission, reason=hand.parts.values.commit("满")),
+                  "fang", Grade.COUNTER)
+    assert not reserve.exists()
+    disk.free = RESERVE
+    with pytest.raises(Denied):
+        await hand.submit(article(title="三", cover=hand.cover()), "news")
+    await hand.parts.gate.send(gone)
+    assert hand.publication_state(gone) is PublicationState.GONE
+    assert scripted.board == {}
+    assert not hand.runner.reserve.keep()
+    disk.free = 1 << 40
+    assert hand.runner.reserve.keep()
+    assert reserve.stat().st_size == RESERVE
+    await hand.submit(article(title="三", cover=hand.cover()), "news")
+
+
+async def test_refusals_are_not_logged_on_a_full_disk(hand: House, disk: Disk) -> None:
+    """Room that is left is not spent on attempts."""
+    disk.free = 0
+    assert await hand.runner.refused(Denied("no_office"), actor=hand.people["lu"], source="counter", about="x") is None
+
+
+async def test_a_reserve_that_cannot_be_made_is_no_fault(hand: House, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again later."""
+    hand.runner.reserve.give_up()
+    hand.runner.reserve.give_up()
+    monkeypatch.setattr(LogStore, "reserve", _full)
+    assert not hand.runner.reserve.keep()
+    assert disk.free
+
+
+async def test_a_start_on_a_full_disk_gives_the_reserve_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even opening the log takes a little room; the start makes it, and says no to everything but stopping."""
+    found_house(tmp_path)
+    monkeypatch.setattr("gateway.enforcer.startup.free_bytes", lambda _folder: LOW - 1)
+    async with open_house(tmp_path, {}) as house:
+        assert not (house.parts.settings.enforcer_data / "log.db.reserve").exists()
+
+
+# ---- blobs
+
+
+def test_a_blob_that_cannot_be_written_is_not_filed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk in the middle of a blob leaves nothing under its digest, and is told as the log's unavailability."""
+    blobs = BlobStore(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", _no_space)
+        with pytest.raises(LogUnavailable):
+            blobs.put(b"content")
+    digest = canonical.sha256(b"content")
+    assert not blobs.has(digest)
+    with pytest.raises(BlobMissing):
+        blobs.get(digest)
+    assert blobs.put(b"content") == digest
+    assert blobs.put(b"content") == digest
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [digest.removeprefix("sha256:")]
+    blobs._path(digest).write_bytes(b"other")
+    with pytest.raises(BlobAltered):
+        blobs.get(digest)
+
+
+def _no_space(_handle: int) -> None:
+    raise OSError(28, "No space left on device")
