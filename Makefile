@@ -4,7 +4,7 @@ T ?= tests
 ARGS ?=
 JOBS ?= 2
 
-.PHONY: help setup dev run demo test lint types imports fix unit ext core-coverage conformance bench mutants vectors docs pictures clean
+.PHONY: help setup dev run demo test lint types imports fix unit ext core-coverage rest conformance bench mutants vectors docs pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -21,7 +21,7 @@ demo: setup ## play the main job on a sandbox company, then serve it until Ctrl-
 run: setup ## serve the deployment in ./demo-data or the one named by ARGS="--config FILE"
 	@$(PY) -m gateway serve $(ARGS)
 
-test: dev lint types imports ext unit core-coverage ## everything CI runs
+test: dev lint types imports ext core-coverage rest ## everything CI runs
 
 lint: ## ruff, warnings are errors
 	@.venv/bin/ruff check --quiet gateway vault tests && echo "lint: ok"
@@ -41,8 +41,11 @@ ext: ## the extension: type check and unit tests
 unit: ## all tests (T=path for some, ARGS for pytest)
 	@$(PY) -m pytest -q -n $(JOBS) --dist loadgroup $(ARGS) $(T)
 
-core-coverage: ## machine, gate, log and vault: every branch is taken by their own tests
-	@.ci/core-coverage
+core-coverage: ## machine, gate, log, vault: their own tests, which take every branch of them
+	@.ci/core-coverage $(JOBS)
+
+rest: ## all tests that core-coverage did not run
+	@$(PY) -m pytest -q -n $(JOBS) --dist loadgroup $(addprefix --ignore=,$(shell cat .ci/core-tests)) $(ARGS) tests
 
 conformance: ## hold the sandbox against recorded platform traffic in ../shared/fixtures
 	@QIANFA_REQUIRE_FIXTURES=1 $(PY) -m pytest -q tests/conformance
@@ -57,7 +60,7 @@ vectors: ## write the test vectors anew; git diff must stay empty
 	@for script in tests/vectors/generate_*.py; do $(PY) $$script; done
 
 pictures: ## make the README's pictures anew from the running demo
-	@QIANFA_PICTURES=1 $(PY) -m pytest -q tests/acceptance/test_pictures.py
+	@QIANFA_PICTURES=1 $(PY) -m pytest -q tests/acceptance/test_pictures.py tests/extension/test_pictures.py
 
 clean: ## remove what can be made again
 	@rm -rf build demo-data .mypy_cache .ruff_cache .pytest_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tests.docs import pages
 from tests.docs.pages import ROOT
@@ -34,11 +35,12 @@ def test_both_link_the_same_pages_and_pictures() -> None:
 
 
 def test_the_beginning_is_short() -> None:
-    """What it is stands in five lines before the first section."""
+    """What it is stands in five lines under the title; pictures of counter, desk and extension follow before the first section."""
     for page in (EN, ZH):
-        lead = pages.text(page).partition("\n## ")[0].splitlines()[1:]
-        prose = [line for line in lead if line.strip() and not line.startswith(("[", "!", "|", "#"))]
-        assert len(prose) == 5, page.name
+        lead = pages.text(page).partition("\n## ")[0]
+        assert len(lead.split("\n\n")[1].splitlines()) == 5, page.name
+    shown = {Path(link.target).stem for link in pages.links(EN) if link.picture}
+    assert shown == {"counter-1440", "counter-375", "desk-1440", "desk-375", "extension"}
 
 
 def test_the_two_commands_stand_first() -> None:
