@@ -25,7 +25,7 @@ from gateway.enforcer.worker import Worker, WorkerFailed, check_content
 from gateway.machine import policy
 from gateway.machine.publications import daily_limit
 from gateway.machine.state import Channel
-from gateway.machine.submissions import governing_brand
+from gateway.machine.submissions import governing_brand, governors_of
 from gateway.protocol import instants
 from gateway.protocol.commands import FindingCounts, Grade, Request, Submit, Target
 from gateway.protocol.denials import Denied
@@ -121,6 +121,10 @@ class Submitting:
                 stages = policy.route(state, unit=known.unit, channels=channels, facts=_facts(request)).stages
             except Denied as denied:
                 obstacles.append(denied)
+        vacant = [stage for stage in stages if not self._usable(stage, person, now)]
+        if vacant:
+            ids = tuple(stage.id for stage in vacant)
+            obstacles.append(Denied("stage_vacant", missing=ids, rule=vacant[0].rule, ask=governors_of(state, now)))
         obstacles += self._channel_obstacles(request, now)
         obstacles += self._rehearse(person, request, worked)
         unique = {(denied.code, denied.detail, denied.missing): denied for denied in obstacles}
@@ -174,13 +178,15 @@ class Submitting:
         return found
 
     def _stage(self, stage: Any, person: str, now: Instant, lang: str) -> dict[str, Any]:
-        state = self._runner.state
-        people = [p for office, scope in stage.offices for p in state.holders(office, scope, now)]
-        usable = [p for p in dict.fromkeys(people) if p != person or (stage.kind == "release" and not stage.apart)]
         return {
             "stage": stage.id, "kind": stage.kind, "rule": stage.rule, "words": self._views.stage_words(stage.id, lang),
-            "people": [self._views.contact(p, lang) for p in usable],
+            "people": [self._views.contact(p, lang) for p in self._usable(stage, person, now)],
         }
+
+    def _usable(self, stage: Any, author: str, now: Instant) -> list[str]:
+        """Return who could sign a stage of this author's now."""
+        people = [p for office, scope in stage.offices for p in self._runner.state.holders(office, scope, now)]
+        return [p for p in dict.fromkeys(people) if p != author or (stage.kind == "release" and not stage.apart)]
 
     def _quota(self, channel: Channel, now: Instant) -> dict[str, Any]:
         return {"channel": channel.id, "used": channel.sent.get(instants.office_day(now), 0), "limit": daily_limit(channel)}
