@@ -35,7 +35,7 @@ async def test_the_wechat_editor_is_read_with_what_could_not_be_read(browser: Ch
     assert draft["cover"] == "http://mp.weixin.qq.com/picture/cover.png"
     assert draft["source"] == {"kind": "original", "name": "", "url": ""}
     assert "更换了4.2公里" in draft["html"]
-    assert "data-src" not in draft["html"]
+    assert "<img data-src" not in draft["html"]
 
 
 async def test_weibo_words_become_paragraphs_and_stay_words(browser: Chromium) -> None:
