@@ -51,14 +51,15 @@ def main() -> int:
 
 def _measured(root: Path, targets: list[str], tests: list[str], old: dict[str, Any], asked: argparse.Namespace) -> dict[str, Any]:
     digests = {target: hashlib.sha256((root / target).read_bytes()).hexdigest() for target in targets}
-    wanted, only = targets, None
+    wanted, only, first = targets, None, []
     if asked.again:
         wanted = [target for target in targets if old.get(target, {}).get("sha256") == digests[target]]
         only = [bug["key"] for target in wanted for bug in old[target]["bugs"] if bug["status"] in {"survived", "not run"}]
+        first = [bug["key"] for target in wanted for bug in old[target]["bugs"] if bug["status"] == "survived"]
     if not wanted:
         return {}
     found = project.measure(
-        root, wanted, tests, jobs=asked.jobs, only=only, step=QUICK if asked.quick else 1, budget=asked.budget, minutes=asked.minutes,
+        root, wanted, tests, jobs=asked.jobs, only=only, first=first, step=QUICK if asked.quick else 1, budget=asked.budget, minutes=asked.minutes,
     )
     new = {}
     for target in wanted:

@@ -44,7 +44,8 @@ def _found(root: Path, patterns: Sequence[str]) -> list[str]:
 
 
 def measure(
-    root: Path, targets: Sequence[str], tests: Sequence[str], *, jobs: int = 1, only: list[str] | None = None, step: int = 1,
+    root: Path, targets: Sequence[str], tests: Sequence[str], *, jobs: int = 1, only: list[str] | None = None,
+    first: Sequence[str] = (), step: int = 1,
     budget: float = 1e9, minutes: float = 1e9,
 ) -> dict[str, Any]:
     """Plant the bugs of `targets` into the tree at `root`, which holds this package, and return what the tests said of each.
@@ -54,7 +55,7 @@ def measure(
     """
     results = root.parent / "results.json"
     results.unlink(missing_ok=True)
-    plan = {"root": str(root), "targets": list(targets), "tests": list(tests), "jobs": jobs, "only": only, "step": step,
+    plan = {"root": str(root), "targets": list(targets), "tests": list(tests), "jobs": jobs, "only": only, "first": list(first), "step": step,
             "budget": budget, "minutes": minutes, "results": str(results)}
     file = root.parent / "plan.json"
     file.write_text(json.dumps(plan))

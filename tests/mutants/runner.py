@@ -49,6 +49,7 @@ class Plan:
     jobs: int
     only: list[str] | None = None
     """The keys of the mutants to run; None runs all."""
+    first: list[str] = field(default_factory=list)
     step: int = 1
     budget: float = 1e9
     """Processor seconds of unchanged tests that one bug is given, likely killers first; the committed vectors come on top."""
@@ -80,6 +81,8 @@ class Planter:
         self.killers: dict[str, Counter[str]] = defaultdict(Counter)
         self.results: list[dict[str, Any]] = []
         self.warm: list[Planted] = []
+        self.reach: dict[tuple[str, str], tuple[int, int]] = {}
+        self.rarities: dict[str, dict[str, Counter[str]]] = {}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -117,6 +120,10 @@ class Planter:
         for target in self.plan.targets:
             imported = {line for line, names in self.measured.runs.get(target, {}).items() if "import" in names}
             planted = mutants(Path(self.plan.root, target).read_text(encoding="utf-8"), target)
+            for mutant, _ in planted:
+                if mutant.owner is not None:
+                    first, last = self.reach.get((target, mutant.where), mutant.span)
+                    self.reach[target, mutant.where] = (min(first, mutant.span[0]), max(last, mutant.span[1] + 1))
             for mutant, tree in planted[::self.plan.step]:
                 if self.plan.only is None or mutant.key in self.plan.only:
                     inside = mutant.owner is not None and not imported & set(range(mutant.span[0], mutant.span[1] + 1))
@@ -153,7 +160,8 @@ class Planter:
         """Fork a child for each bug, `jobs` at a time. Return True in a child, False in this process when all are done."""
         running: dict[int, tuple[Mutant, int, float, list[bytes]]] = {}
         end = time.monotonic() + 60 * minutes
-        queue = [planted for start in range(STRIDE) for planted in waiting[start::STRIDE]][::-1]
+        spread = [planted for start in range(STRIDE) for planted in waiting[start::STRIDE]]
+        queue = sorted(spread, key=lambda planted: planted[0].key not in self.plan.first)[::-1]
         while queue or running:
             while queue and len(running) < self.plan.jobs:
                 planted = queue.pop()
@@ -236,11 +244,21 @@ class Planter:
         lines = self.measured.runs.get(mutant.path, {})
         names = {name for line in range(mutant.span[0], mutant.span[1] + 1) for name in lines.get(line, ())}
         chosen = set(self.measured.seconds) if "import" in names or mutant.owner is None else names & set(self.measured.seconds)
-        killers, noun = self.killers[mutant.path + mutant.where], Path(mutant.path).stem
-        ordered = sorted(chosen, key=lambda name: (-killers[name], noun not in name.partition("::")[0], self.measured.seconds[name]))
+        killers, rarity = self.killers[mutant.path + mutant.where], self._rarity(mutant, lines)
+        ordered = sorted(chosen, key=lambda name: (-killers[name], "tables" not in name, -rarity[name], self.measured.seconds[name]))
         ends = list(itertools.accumulate(self.measured.seconds[name] for name in ordered))
         affordable = {name for name, end in zip(ordered, ends, strict=True) if end <= self.plan.budget}
         return [name for name in ordered if name in affordable or "test_vectors" in name] or ordered[:1]
+
+    def _rarity(self, mutant: Mutant, lines: dict[int, list[str]]) -> Counter[str]:
+        """Weigh tests by the lines of this function that few others run: who knows its odd corners sees more than who passes through."""
+        if mutant.where not in self.rarities.setdefault(mutant.path, {}):
+            weights: Counter[str] = Counter()
+            for line in range(*self.reach.get((mutant.path, mutant.where), (0, 0))):
+                for name in lines.get(line, ()):
+                    weights[name] += 1 / len(lines[line])
+            self.rarities[mutant.path][mutant.where] = weights
+        return self.rarities[mutant.path][mutant.where]
 
     def _replace_code(self, planted: Planted) -> None:
         mutant = planted[0]
