@@ -22,6 +22,7 @@ from aiohttp import web
 from gateway import canonical
 from gateway.enforcer.founding import signer_of
 from gateway.log.writer import LogWriter
+from gateway.logs import configure
 from gateway.protocol import instants
 from gateway.protocol.instants import Instant
 from tests.bench.connector import PLATFORM, BenchConnector
@@ -140,4 +141,5 @@ async def make(folder: Path, entries: int, per_commit: int) -> None:
 
 
 if __name__ == "__main__":
+    configure()
     asyncio.run(make(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -1,7 +1,7 @@
 """The gate in a process of its own: a founded and staffed deployment on disk, 32 channels, and one address that sends.
 
 `python -m tests.bench.gate_side FOLDER PLATFORM_URL` prints its port; then each line `{"mint": N}` on standard input makes N publications
-released by real commands (submitted, approved, released; tokens signed) and answers their ids by channel, `{"cpu": true}` answers its CPU seconds,
+released by real commands (submitted, approved, released; tokens signed) and answers their ids by channel,
 `{"profile": FILE}` starts a profile and, given again, writes it. At the port each line is a publication's id; `Gate.send` takes it, and the answer is
 a line with its state. In the product it is the enforcer's own timer that asks, so the asking is as plain as it can be.
 """
@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import signal
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -95,8 +93,7 @@ class Orders:
             return await mint(self._house, order["mint"])
         if "profile" in order:
             return self._profiled(order["profile"])
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        return {"main": time.thread_time(), "cpu": usage.ru_utime + usage.ru_stime, "peak_kib": usage.ru_maxrss}
+        raise ValueError(order)
 
     def _profiled(self, path: str) -> bool:
         """Sample the main thread's stack each millisecond of CPU; the second call writes `samples<TAB>function` lines, callers included."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,59 +37,74 @@ def counted(platform: int) -> int:
         return int(json.loads(answer.read())["publish"])
 
 
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time a process has used so far (proc(5), utime and stime)."""
+    values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(values[11]) + int(values[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Sides:
     """Platform, proxy and gate, each running."""
 
-    def __init__(self, platform: int, proxy: int, gate: Child, gate_port: int) -> None:
-        self.platform, self.proxy, self.gate, self.gate_port = platform, proxy, gate, gate_port
+    def __init__(self, platform: int, proxy: Child, gate: Child) -> None:
+        self.platform, self.proxy, self.gate = platform, proxy, gate
+        self.proxy_port, self.gate_port = int(proxy.line()), int(gate.line())
 
     def through_proxy(self, calls: int, in_flight: int) -> dict[str, float]:
         """Send `calls` requests through the proxy."""
-        return drive(self.proxy, [["/publish"] * (calls // in_flight)] * in_flight, BODY)
+        before = cpu_seconds(self.proxy.process.pid)
+        figures = drive(self.proxy_port, [["/publish"] * (calls // in_flight)] * in_flight, BODY)
+        figures["server_cpu_us"] = (cpu_seconds(self.proxy.process.pid) - before) / (calls // in_flight * in_flight) * 1e6
+        return figures
 
     def through_gate(self, calls: int, in_flight: int, profile: str = "") -> dict[str, float]:
         """Send `calls` publications through the gate, none twice; the platform's count must say so."""
         released: list[list[str]] = self.gate.ask({"mint": calls})
         paths = released if in_flight > 1 else [[identifier for turn in zip(*released, strict=True) for identifier in turn]]
-        before, cpu = counted(self.platform), self.gate.ask({})["cpu"]
+        before, cpu = counted(self.platform), cpu_seconds(self.gate.process.pid)
         if profile:
             self.gate.ask({"profile": profile})
         figures = drive(self.gate_port, paths, 0)
         if profile:
             self.gate.ask({"profile": profile})
-        figures["server_cpu_us"] = (self.gate.ask({})["cpu"] - cpu) / sum(map(len, paths)) * 1e6
+        figures["server_cpu_us"] = (cpu_seconds(self.gate.process.pid) - cpu) / sum(map(len, paths)) * 1e6
         if (sent := counted(self.platform) - before) != sum(map(len, paths)):
             raise RuntimeError(f"{sum(map(len, paths))} publications were live, the platform counted {sent}")
         return figures
 
 
-def measure(work: Path, *, rounds: int, calls: int, single: int, profile: str = "") -> dict[str, Any]:
+def measure(work: Path, *, rounds: int, calls: int, single: int, tick: Callable[[], None] = lambda: None, profile: str = "") -> dict[str, Any]:
     """Return medians of both sides at 32 and at 1 in flight."""
     log = work / "publish.log"
     with tempfile.TemporaryDirectory(dir=work) as folder, child("platform", log=log) as platform:
         port = int(platform.line())
         url = f"http://127.0.0.1:{port}"
         with child("platform", "--proxy", url, log=log) as proxy, child("gate_side", folder, url, log=log) as gate:
-            sides = Sides(port, int(proxy.line()), gate, int(gate.line()))
-            sides.through_proxy(calls // 4, IN_FLIGHT)  # once before it counts
-            sides.through_gate(calls // 4, IN_FLIGHT)
+            sides = Sides(port, proxy, gate)
+            sides.through_proxy(IN_FLIGHT * 4, IN_FLIGHT)  # once before it counts
+            sides.through_gate(IN_FLIGHT * 2, IN_FLIGHT)
             if profile:
                 sides.through_gate(calls, IN_FLIGHT, profile)
-            turns = [(sides.through_proxy(calls * 2, IN_FLIGHT), sides.through_gate(calls, IN_FLIGHT)) for _ in range(rounds)]
-            alone = [(sides.through_proxy(single * 2, 1), sides.through_gate(single, 1)) for _ in range(rounds)]
+            turns, alone = [], []
+            for _ in range(rounds):
+                turns.append((sides.through_proxy(calls * 2, IN_FLIGHT), sides.through_gate(calls, IN_FLIGHT)))
+                alone.append((sides.through_proxy(single * 2, 1), sides.through_gate(single, 1)))
+                tick()
     return {"many": turns, "one": alone}
+
+
+def figures(result: dict[str, Any]) -> dict[str, float]:
+    """Return the rows' values."""
+    many = result["many"]
+    added = {name: {figure: median(turns, 1, figure) - median(turns, 0, figure) for figure in ("p50", "p99")} for name, turns in result.items()}
+    return {
+        "publish_ratio": statistics.median(gate["rate"] / proxy["rate"] for proxy, gate in many),
+        "publish_cpu_ratio": statistics.median(proxy["server_cpu_us"] / gate["server_cpu_us"] for proxy, gate in many),
+        "publish_added_p50_32": added["many"]["p50"], "publish_added_p99_32": added["many"]["p99"],
+        "publish_added_p50_1": added["one"]["p50"], "publish_added_p99_1": added["one"]["p99"],
+    }
 
 
 def median(turns: list[tuple[dict[str, float], dict[str, float]]], side: int, name: str) -> float:
     """Return the median over rounds of one figure of one side."""
     return statistics.median(turn[side][name] for turn in turns)
-
-
-if __name__ == "__main__":
-    (ROOT / "build/bench").mkdir(parents=True, exist_ok=True)
-    result = measure(ROOT / "build/bench", rounds=int(sys.argv[1]), calls=int(sys.argv[2]), single=64, profile=sys.argv[3] if sys.argv[3:] else "")
-    for name, turns in result.items():
-        print(name, {k: round(median(turns, 0, k), 3) for k in ("rate", "p50", "p99", "cpu")},
-              {k: round(median(turns, 1, k), 3) for k in ("rate", "p50", "p99", "cpu", "server_cpu_us")})
-    many = result["many"]
-    print("ratios", [round(g["rate"] / p["rate"], 3) for p, g in many], "median", statistics.median(g["rate"] / p["rate"] for p, g in many))

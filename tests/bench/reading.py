@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.processes import ROOT
+
+PER_COMMIT = 64
+"""Entries under one checkpoint: what a busy house commits together."""
 
 
 def ready(folder: Path, entries: int, per_commit: int) -> dict[str, Any]:
@@ -45,6 +49,17 @@ def sha256sum(bodies: str) -> float:
     started = time.perf_counter()
     subprocess.run(["sha256sum", bodies], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
+
+
+def figures(turns: list[tuple[float, dict[str, float], dict[str, float]]]) -> dict[str, float]:
+    """Return the rows' values from rounds of (sha256sum, verify, start)."""
+    return {
+        "verify_ratio": statistics.median(verified["seconds"] / plain for plain, verified, _ in turns),
+        "verify_memory": max(verified["peak_kib"] for _, verified, _ in turns) / 1024,
+        "start_seconds": statistics.median(started["seconds"] for _, _, started in turns),
+        "start_ratio": statistics.median(started["seconds"] / plain for plain, _, started in turns),
+        "start_memory": max(started["peak_kib"] for _, _, started in turns) / 1024,
+    }
 
 
 def verify(log: dict[str, Any]) -> int:
