@@ -8,11 +8,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import json
+import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway import canonical
 from gateway.canonical import Digest
@@ -39,6 +45,7 @@ from gateway.protocol.commands import Change, Grade, Proof, Request
 from gateway.protocol.entries import Entry, EntryType
 from gateway.protocol.entries import load as load_entry
 from gateway.protocol.statements import LIST_LABEL, PROPOSAL_LABEL, list_digest
+from vault import passkeys
 from vault.secretbytes import SecretBytes
 from vault.slots import Argon2Cost, Argon2Policy, SlotSecret
 
@@ -74,6 +81,19 @@ def article(title: str = "秋收之后，我们把水管修到了地头", cover:
     )
 
 
+def passkey_of(person: str) -> Ed25519PrivateKey:
+    """Return a person's passkey, the same in every run."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(person.encode()).digest())
+
+
+def _public(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _b64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 @dataclass
 class House:
     """One opened deployment."""
@@ -103,11 +123,17 @@ class House:
         return await self.runner.submit(Request(command=command, actor=self.people.get(actor, actor), grade=grade, **more))
 
     def proof(self, person: str, digest: Digest) -> Proof:
-        """Return a passkey proof as the counter would hand it in after verifying."""
-        number = next(self.count)
-        who = self.people.get(person, person)
-        return Proof(method="passkey", factor=f"pk-{who}", nonce=f"n{number}", list_digest=digest, evidence=canonical.sha256(b"%d" % number),
-                     sign_count=number)
+        """Sign a list with the person's passkey, and return the proof as the counter hands it in after verifying; its evidence is stored."""
+        who, number, nonce = self.people.get(person, person), next(self.count), secrets.token_bytes(32)
+        challenge = passkeys.signing_challenge(nonce, bytes.fromhex(digest.removeprefix("sha256:")))
+        client = json.dumps({"type": "webauthn.get", "challenge": _b64(challenge), "origin": "http://counter.localhost:8442", "crossOrigin": False})
+        data = hashlib.sha256(b"counter.localhost").digest() + b"\x05" + number.to_bytes(4, "big")
+        key = passkey_of(who)
+        evidence = passkeys.Evidence(
+            credential_id=who.encode(), algorithm=-8, public_key=_public(key), client_data_json=client.encode(), authenticator_data=data,
+            signature=key.sign(data + hashlib.sha256(client.encode()).digest()))
+        stored = self.runner.blobs.put(canonical.encode(evidence.to_json()))
+        return Proof(method="passkey", factor=f"pk-{who}", nonce=_b64(nonce), list_digest=digest, evidence=stored, sign_count=number)
 
     async def enrol(self, person: str, code: str) -> None:
         """Redeem a code and add a passkey."""
@@ -118,7 +144,8 @@ class House:
         await self.runner.system(c.Enrol(person=who, code=code_digest(code), password=c.Factor(
             factor=row.secret_id, kind="password", version=1, sha256=Digest(row.sha256))))
         await self.do(c.AddFactor(factor=c.Factor(factor=f"pk-{who}", kind="passkey", version=1, sha256=canonical.sha256(b"k" + who.encode()),
-                                                  public={"credential_id": "x", "public_key": "y", "sign_count": "0"}), proof=None), person)
+                                                  public={"credential_id": _b64(who.encode()), "public_key": _b64(_public(passkey_of(who))),
+                                                          "sign_count": "0"}), proof=None), person)
 
     async def change(self, *changes: Change, first: str = "he", second: str = "xu") -> Done:
         """Make changes by two people."""
