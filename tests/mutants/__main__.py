@@ -29,7 +29,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     asked = parser.parse_args()
     store = BUILD / "mutants.json"
-    old: dict[str, Any] = json.loads(store.read_text()) if store.exists() else {}
+    old = _read(store)
     new: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         root = Path(folder, "tree")
@@ -41,12 +41,16 @@ def main() -> int:
         print(report.table(new))
     else:
         BUILD.mkdir(exist_ok=True)
-        known = {path: module for path, module in {**old, **new}.items() if (project.ROOT / path).exists()}
+        known = {path: module for path, module in {**_read(store), **new}.items() if (project.ROOT / path).exists()}
         store.write_text(json.dumps(known, ensure_ascii=False, indent=1))
         report.write(known)
         print(report.table(new))
         print(report.open_survivors(new))
     return report.verdict(new)
+
+
+def _read(store: Path) -> dict[str, Any]:
+    return json.loads(store.read_text()) if store.exists() else {}
 
 
 def _measured(root: Path, targets: list[str], tests: list[str], old: dict[str, Any], asked: argparse.Namespace) -> dict[str, Any]:

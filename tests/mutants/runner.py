@@ -216,6 +216,9 @@ class Planter:
         self.coverage = coverage.Coverage(data_file=None, config_file=False, include=[str(Path(self.plan.root, t)) for t in self.plan.targets])
         self.coverage.start()
         self.coverage.switch_context("import")
+        for target in self.plan.targets:
+            importlib.import_module(_module(target))
+        self.coverage.switch_context("collection")
 
     def _measure(self, session: pytest.Session) -> NoReturn:
         found = Measured()
@@ -322,8 +325,12 @@ def _preload(name: str) -> None:
         return  # it is only a head start
 
 
+def _module(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 def _hook_in(path: str, code: types.CodeType, root: str) -> None:
-    name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    name = _module(path)
 
     class Loader(importlib.machinery.SourceFileLoader):
         def get_code(self, _: str) -> types.CodeType:
