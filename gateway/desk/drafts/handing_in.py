@@ -41,8 +41,9 @@ class Look:
     @property
     def blocking(self) -> int:
         """How many things must be mended before it can be handed in (「还差 N 处」)."""
-        stands = [item for item in self.obstacles if item.get("code") != "blocking_findings"]
-        return len(self.gaps) + len([finding for finding in self.findings if finding["grade"] == "block"]) + len(stands)
+        blocks = [finding for finding in self.findings if finding["grade"] == "block"]
+        stands = [item for item in self.obstacles if not blocks or item.get("code") != "blocking_findings"]
+        return len(self.gaps) + len(blocks) + len(stands)
 
 
 class NotReady(Exception):
