@@ -1,0 +1,196 @@
+"""The command line: founding, doctor, backup, restore, log commands, and the vault over the admin socket of a running enforcer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import zipfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway import cli, commands
+from gateway.config import Settings, load
+from gateway.enforcer.admin import init_admin
+from gateway.listening import serve_unix
+from gateway.protocol.entries import EntryType
+from tests.gateway.enforcer.house import House, found_house, open_house
+
+ARGUMENTS = [
+    "init", "--kind", "sandbox", "--company", "禾汀集团有限公司", "--founder", "何立群", "--founder", "许文澜", "--desk-url",
+    "http://desk.localhost:8441", "--counter-url", "http://counter.localhost:8442",
+]
+
+
+def run(*arguments: str, given: str | None = None) -> Result:
+    """Run `qianfa` with these arguments."""
+    return CliRunner().invoke(cli.main, list(arguments), input=given)
+
+
+@pytest.fixture(autouse=True)
+def _no_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make no system users here; the acceptance tests do, where they run as root."""
+    monkeypatch.setattr(commands, "prepare_users", lambda _settings: None)
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[House]:
+    """Run an enforcer's admin socket."""
+    founded = found_house(tmp_path)
+    async with open_house(tmp_path, {}, codes=founded.codes) as house, AsyncExitStack() as stack:
+        app = init_admin(house.parts, house.lifecycle, peer_uids=frozenset({os.getuid()}))
+        await serve_unix(stack, app, house.parts.settings.admin_socket, mode=0o600)
+        yield house
+
+
+async def said(house: House, *arguments: str, given: str | None = None) -> Result:
+    """Run `qianfa` on a running enforcer."""
+    config = str(house.parts.settings.data / "qianfa.toml")
+    group, rest = arguments[0], arguments[1:]
+    words = [group, *rest, "--config", config]
+    return await asyncio.to_thread(run, *words, given=given)
+
+
+def test_init_prints_the_cards_once_and_closes_the_files(tmp_path: Path) -> None:
+    """Recovery key, fingerprint and two codes are printed and stored nowhere in plain; the key file is 0400, folders 0700; not twice."""
+    done = run(*ARGUMENTS, "--data", str(tmp_path / "q"))
+    assert done.exit_code == 0, done.output
+    settings = load(tmp_path / "q" / "qianfa.toml")
+    groups = [line.split() for line in done.output.splitlines() if line.startswith("    ")]
+    recovery = [word for line in groups[:2] for word in line]
+    assert len(recovery) == 14
+    codes = [line[1] for line in groups if line[0].endswith(":")]
+    assert len(codes) == 2
+    for path in (tmp_path / "q").rglob("*"):
+        if path.is_file() and path.stat().st_size < 1 << 24:
+            data = path.read_bytes()
+            assert not any(word.encode() in data for word in ("-".join(recovery), *codes))
+    assert settings.key_file is not None
+    assert stat.S_IMODE(settings.key_file.stat().st_mode) == 0o400
+    for folder in (settings.enforcer_data, settings.desk_data, settings.backups, settings.copies.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    again = run(*ARGUMENTS, "--data", str(tmp_path / "q"))
+    assert again.exit_code == 1
+    assert "already" in again.output
+
+
+@pytest.mark.parametrize("change", [
+    ["--founder", "第三人"], ["--counter-url", "http://desk.localhost:1"], ["--desk-url", "http://plain.example"], ["--base", "nonsense"],
+])
+def test_init_refuses_what_does_not_hold(tmp_path: Path, change: list[str]) -> None:
+    """Three founders, one host for both faces, plain http, a base without an address: said, and nothing is left that looks founded."""
+    done = run(*ARGUMENTS, *change, "--data", str(tmp_path / "q"))
+    assert done.exit_code == 1
+    assert not (tmp_path / "q" / "qianfa.toml").exists()
+
+
+async def test_the_vault_is_worked_over_the_admin_socket(running: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status, seal, unseal by key file, rotate, slots, backup: each by its command; the recovery key is shown once."""
+    assert json.loads((await said(running, "vault", "status")).output)["sealed"] is False
+    assert (await said(running, "status")).exit_code == 0
+    assert (await said(running, "vault", "seal")).exit_code == 0
+    sealed = await said(running, "status")
+    assert (sealed.exit_code, "已锁" in sealed.output) == (1, True)
+    monkeypatch.setattr(cli.getpass, "getpass", lambda _prompt: "wrong wrong wrong")
+    wrong = await said(running, "vault", "unseal")
+    assert (wrong.exit_code, "WrongKey" in wrong.output) == (1, True)
+    missing = await said(running, "vault", "unseal", "--key-file", str(tmp_path / "none"))
+    assert missing.exit_code == 1
+    opened = await said(running, "vault", "unseal", "--key-file", str(running.parts.settings.key_file))
+    assert opened.exit_code == 0, opened.output
+    assert json.loads((await said(running, "vault", "rotate")).output)["moved"] >= 5
+    added = json.loads((await said(running, "vault", "slot", "add", "recovery")).output)
+    assert len(added["recovery_key"].replace("-", "").replace(" ", "")) == 56
+    name = added["slot"].removeprefix("vault/slot/")
+    assert (await said(running, "vault", "slot", "remove", name)).exit_code == 0
+    assert (await said(running, "vault", "slot", "remove", name)).exit_code == 1
+    kept = await said(running, "backup")
+    assert Path(kept.output.strip()).is_dir()
+    refused = await said(running, "restore", kept.output.strip())
+    assert "stop the enforcer first" in refused.output
+    assert [e.data["action"] for e in running.entries(EntryType.VAULT_CHANGED)].count("rotated") >= 2
+
+
+async def test_the_admin_socket_answers_its_own_user_only(running: House) -> None:
+    """Another user id is refused before anything is looked at, whatever it asks."""
+    async with AsyncExitStack() as stack:
+        path = running.parts.settings.run / "other" / "admin.sock"
+        await serve_unix(stack, init_admin(running.parts, running.lifecycle, peer_uids=frozenset({54_321})), path, mode=0o600)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        settings = running.parts.settings.model_copy(update={"run": running.parts.settings.run})
+        path.rename(settings.admin_socket)
+        with pytest.raises(commands.CommandFailed, match="peer"):
+            await asyncio.to_thread(commands.admin, settings, "GET", "/v1/status")
+
+
+def test_without_an_enforcer_backup_and_restore_work_on_the_files(tmp_path: Path) -> None:
+    """A socket that a crash left behind does not stop either of them."""
+    settings = found_house(tmp_path).settings
+    settings.admin_socket.parent.mkdir(parents=True)
+    folder = commands.make_backup(settings)
+    done = run("restore", folder, "--config", str(settings.data / "qianfa.toml"))
+    assert done.exit_code == 0, done.output
+    assert "restored 8 entries" in done.output
+    nothing = run("restore", str(tmp_path), "--config", str(settings.data / "qianfa.toml"))
+    assert nothing.exit_code == 1
+    with pytest.raises(commands.NotRunning):
+        commands.admin(settings, "GET", "/v1/status")
+
+
+def test_log_verify_prove_and_export(tmp_path: Path) -> None:
+    """A whole log is said to be whole with its fingerprint; a proof and a pack come from the files alone."""
+    founded = found_house(tmp_path)
+    config = ["--config", str(founded.settings.data / "qianfa.toml")]
+    verified = run("log", "verify", *config)
+    assert verified.exit_code == 0
+    assert founded.fingerprint in verified.output
+    proof = run("log", "prove", "3", *config)
+    assert proof.output.startswith("c2sp.org/tlog-proof@v1\nindex 3\n")
+    assert run("log", "prove", "99", *config).exit_code == 1
+    person = next(iter(_people(founded.settings)))
+    exported = run("log", "export", person, "--to", str(tmp_path / "pack.zip"), *config)
+    assert exported.exit_code == 0, exported.output
+    assert "verify.py" in zipfile.ZipFile(tmp_path / "pack.zip").namelist()
+    assert run("log", "export", "pub_nothing000", "--to", str(tmp_path / "none.zip"), *config).exit_code == 1
+    assert not list(tmp_path.glob("none*"))
+
+
+def _people(settings: Settings) -> list[str]:
+    from gateway.enforcer.startup import start
+
+    started = start(settings.enforcer_data / "log.db", settings.copies, settings.log_key)
+    started.parts.store.close()
+    started.parts.copies.close()
+    return list(started.state.people)
+
+
+async def test_doctor_has_a_line_a_check_each_with_its_repair(running: House) -> None:
+    """Running and whole, most lines hold; every line that does not names a repair."""
+    checks = {check.name: check for check in await asyncio.to_thread(lambda: list(commands.doctor(running.parts.settings)))}
+    for name in ("log exists / 存证库在", "64 MB reserve / 预留空间", "write-ahead log / WAL", "vault is open / 密钥库已开", "two host names / 两个域名",
+                 "key file is 0400, no link / 密钥文件权限", "no row the log does not know / 无未登记密文"):
+        assert checks[name].ok, name
+    assert all(check.repair for check in checks.values() if not check.ok)
+    running.parts.settings.copies.rename(running.parts.settings.copies.with_name("moved"))
+    done = await said(running, "doctor")
+    running.parts.settings.copies.with_name("moved").rename(running.parts.settings.copies)
+    assert done.exit_code == 1
+    assert "✗ checkpoint copy exists" in done.output
+
+
+def test_doctor_without_an_enforcer_says_how_to_start_it(tmp_path: Path) -> None:
+    """Nothing runs: one line says so and how to start."""
+    checks = {check.name: check for check in commands.doctor(found_house(tmp_path).settings)}
+    assert checks["enforcer answers / 签发服务在运行"].repair == "qianfa serve"
+
+
+def test_a_missing_settings_file_is_said(tmp_path: Path) -> None:
+    """The path that was looked for stands in the message."""
+    done = run("status", "--config", str(tmp_path / "none.toml"))
+    assert done.exit_code == 1
+    assert "none.toml" in done.output
