@@ -4,7 +4,7 @@ T ?= tests
 ARGS ?=
 JOBS ?= 2
 
-.PHONY: help setup dev run demo test lint types imports fix unit ext core-coverage rest conformance bench mutants vectors docs pictures clean
+.PHONY: help setup dev run demo test lint types imports fix unit ext core-coverage rest conformance bench mutants vectors pictures clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -57,7 +57,7 @@ mutants: ## does a test see each planted bug? tokens and machine; writes docs/mu
 	@$(PY) -m tests.mutants $(ARGS)
 
 vectors: ## write the test vectors anew; git diff must stay empty
-	@for script in tests/vectors/generate_*.py; do $(PY) $$script; done
+	@for script in tests/vectors/generate_*.py tests/docs/generate_denials.py; do $(PY) $$script || exit 1; done
 
 pictures: ## make the README's pictures anew from the running demo
 	@QIANFA_PICTURES=1 $(PY) -m pytest -q tests/acceptance/test_pictures.py tests/extension/test_pictures.py

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -52,6 +53,7 @@ def init(
     try:
         draft = Settings.model_validate({
             "deployment": "new", "kind": kind, "log_key": "new", "desk_url": desk_url.rstrip("/"), "counter_url": counter_url.rstrip("/"),
+            "counter_inside_url": _inside_url(counter_url, inside_port),
             "data": data, "run": data / "run", "copies": copies or data / "copies" / "checkpoints", "backups": backups or data / "backups",
             "desk": Listen(port=desk_port), "counter": Listen(port=counter_port), "counter_inside": Listen(port=inside_port),
             "key_file": None if key_file is not None and str(key_file) == "none" else key_file or data / "keys" / "vault.key",
@@ -66,6 +68,12 @@ def init(
         raise CommandFailed(str(error)) from error
 
 
+def _inside_url(counter_url: str, port: int) -> str:
+    """Return the inside listener's address for a counter on this machine; behind a proxy both faces have one address."""
+    parts = urlsplit(counter_url)
+    return f"http://{parts.hostname}:{port}" if (parts.hostname or "").endswith(".localhost") else ""
+
+
 def cards(founded: Any) -> Iterator[str]:
     """Yield the lines of the two cards that belong on paper, and the founders' codes."""
     yield ""
@@ -77,7 +85,7 @@ def cards(founded: Any) -> Iterator[str]:
     yield f"    {founded.fingerprint}"
     yield "└─ 首次授权码（7 天内到签发台使用一次） / one-time codes for the founders ─┘"
     for name, code in founded.codes:
-        yield f"    {name}: {code}   → {founded.settings.counter_url}/s/enrol"
+        yield f"    {name}: {code}   → {founded.settings.inside_url}/s/enrol"
     yield ""
 
 

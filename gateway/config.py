@@ -52,6 +52,7 @@ class Settings(_Part):
     log_key: str  # the first log key (vkey) whose fingerprint init printed
     desk_url: str  # https://…, what people type for the desk
     counter_url: str  # https://…, what people type for the counter; the passkeys' relying party for ever
+    counter_inside_url: str = ""  # where the counter's inside listener is reached; empty: at counter_url as well
     data: Path  # the enforcer's and the desk's files
     run: Path  # sockets
     copies: Path  # the append-only checkpoint copy, outside the database; another disk is better
@@ -74,7 +75,9 @@ class Settings(_Part):
             raise ValueError("desk_url and counter_url must have different host names: two ports of one host share cookies")
         if self.kind == "live" and (self.bases or self.demo_cards):
             raise ValueError("bases and demo_cards belong to sandbox deployments")
-        for url in (self.desk_url, self.counter_url):
+        if self.counter_inside_url and _host(self.counter_inside_url) != _host(self.counter_url):
+            raise ValueError("counter_inside_url must have the counter's host name: passkeys are bound to it")
+        for url in (self.desk_url, self.counter_url, self.counter_inside_url or self.counter_url):
             local = _host(url).endswith(".localhost")
             if urlsplit(url).scheme != "https" and not local:
                 raise ValueError(f"{url} must be https, or a name under localhost")
@@ -84,6 +87,11 @@ class Settings(_Part):
     def platform_bases(self) -> dict[str, str]:
         """Where each platform answers."""
         return dict(LIVE_BASES) if self.kind == "live" else dict(self.bases)
+
+    @property
+    def inside_url(self) -> str:
+        """Where people reach what only the inside listener serves: intake, changes, devices, enrolment."""
+        return self.counter_inside_url or self.counter_url
 
     @property
     def enforcer_data(self) -> Path:

@@ -169,7 +169,7 @@ def import_everything() -> None:
             if not module.name.endswith("__main__") and not any(part in module.name for part in (".demo", ".sandbox", ".migrations.")):
                 importlib.import_module(module.name)  # migrations run inside Alembic only
     for name in (
-        "concurrent.futures.thread", "sqlalchemy.dialects.sqlite.aiosqlite",
+        "concurrent.futures.thread", "multiprocessing.popen_fork", "sqlalchemy.dialects.sqlite.aiosqlite",
         "PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.GifImagePlugin",
     ):
         importlib.import_module(name)

@@ -199,6 +199,7 @@ def _found(folder: Path, where: dict[str, Any], notices: Notices, *, demo_cards:
     kind: Literal["sandbox"] = "sandbox"
     draft = Settings(
         deployment="new", kind=kind, log_key="new", desk_url=f"http://desk.localhost:{desk}", counter_url=f"http://counter.localhost:{counter}",
+        counter_inside_url=f"http://counter.localhost:{inside}",
         data=folder / "data", run=folder / "run", copies=folder / "copies" / "checkpoints", backups=folder / "backups",
         desk=Listen(port=desk), counter=Listen(port=counter), counter_inside=Listen(port=inside), key_file=folder / "keys" / "vault.key",
         bases={"wechat": where["wechat"]["base_url"], "weibo": where["weibo"]["base_url"]}, demo_cards=demo_cards, notices=notices,

@@ -22,6 +22,7 @@ class DeskSettings:
         socket: the enforcer's command socket.
         desk_url: what people type for the desk, without a path; its host is the only one answered.
         counter_url: what people type for the counter.
+        inside_url: where the counter's inside listener is reached.
         kind: `sandbox` or `live`; a sandbox is said on every page.
         listen: where the desk listens.
         notices: mail and group robot.
@@ -32,6 +33,7 @@ class DeskSettings:
     desk_url: str
     counter_url: str
     kind: str
+    inside_url: str = ""
     listen: Listen = field(default_factory=lambda: Listen(port=0))
     notices: Notices = field(default_factory=Notices)
 
@@ -40,7 +42,7 @@ class DeskSettings:
         """Return the desk's part of a deployment's settings."""
         return cls(
             data=settings.desk_data, socket=settings.command_socket, desk_url=settings.desk_url.rstrip("/"),
-            counter_url=settings.counter_url.rstrip("/"), kind=settings.kind, listen=settings.desk, notices=settings.notices,
+            counter_url=settings.counter_url.rstrip("/"), inside_url=settings.inside_url.rstrip("/"), kind=settings.kind, listen=settings.desk, notices=settings.notices,
         )
 
     @property

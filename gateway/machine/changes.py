@@ -161,10 +161,15 @@ def _factor_revoked(overlay: Overlay, change: Change) -> None:
         raise _bad("factor")
 
 
+def _platform_offered(overlay: Overlay, platform: object) -> bool:
+    """Return whether channels of this platform may be filed here; the benchmark's own exists in a sandbox only."""
+    return platform in PLATFORMS and (platform != "bench" or overlay.context.state.kind == "sandbox")
+
+
 def _channel_added(overlay: Overlay, change: Change) -> None:
     data = change.data
     _need(data, texts="platform account name unit level filing filing_number", optional="settings custodians")
-    if overlay.channel(change.object) or data["platform"] not in PLATFORMS or data["level"] not in LEVELS:
+    if overlay.channel(change.object) or not _platform_offered(overlay, data["platform"]) or data["level"] not in LEVELS:
         raise _bad("channel")
     account = (data["platform"], _folded(data["account"]))
     taken = {(c.platform, _folded(c.account)) for c in overlay.context.state.channels.values()} | overlay.accounts

@@ -136,7 +136,7 @@ def _proposal(session: Session, settings: DeskSettings, entry: Entry, about: str
     text = f"【变更单待确认】{name_of(session, entry.actor)} 提交了一张变更单，须另一人确认"
     for person in dict.fromkeys(people):
         yield Message(
-            key=f"proposal:{about}", person=person, subject=text, text=text, link=f"{settings.counter_url}/i/changes",
+            key=f"proposal:{about}", person=person, subject=text, text=text, link=f"{settings.inside_url or settings.counter_url}/i/changes",
             mail=mail_of(session, person),
         )
 

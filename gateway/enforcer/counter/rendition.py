@@ -53,14 +53,16 @@ def load(counter: Counter, digest: str) -> Template:
 async def frame(request: web.Request) -> web.Response:
     """Serve a template as a document."""
     template = load(request.app[COUNTER], request.match_info["digest"])
-    answer = web.Response(text=document(template), content_type="text/html", charset="utf-8")
+    name = next((c.name for c in request.app[COUNTER].parts.runner.state.channels.values()
+                 if (c.platform, c.account) == (template.platform, template.account)), template.account)
+    answer = web.Response(text=document(template, name), content_type="text/html", charset="utf-8")
     answer.headers["Content-Security-Policy"] = FRAME_POLICY
     answer.headers["X-Frame-Options"] = "SAMEORIGIN"
     return answer
 
 
-def document(template: Template) -> str:
-    """Return the document of a template: what the public will see of it."""
+def document(template: Template, name: str = "") -> str:
+    """Return the document of a template: what the public will see of it; `name` is the account's, as readers see it."""
     fields = template.fields
     parts = []
     if template.operation == "withdraw":
@@ -73,7 +75,7 @@ def document(template: Template) -> str:
         title = _text(fields, "title")
         parts.append(f"<h1>{title if template.platform == 'wordpress' else html.escape(title)}</h1>")  # WordPress takes a title as HTML
         if template.platform == "wechat":
-            parts.append(f"<p class=\"by\">{html.escape(' · '.join(filter(None, (_text(fields, 'author'), template.account))))}</p>")
+            parts.append(f"<p class=\"by\">{html.escape(' · '.join(filter(None, (_text(fields, 'author'), name or template.account))))}</p>")
         if template.platform == "wordpress":
             parts += [f'<img class="cover" alt="" src="{address(m.digest)}">' for m in template.media if m.role == "cover"]
         parts.append(_text(fields, "content"))
