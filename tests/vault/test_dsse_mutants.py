@@ -73,8 +73,13 @@ def test_numbers_that_json_does_not_have() -> None:
 def test_characters_outside_the_alphabet_are_not_skipped() -> None:
     """Base64 that a lenient reader would mend is refused as base64, before anything in it is read."""
     text = dsse.encode_text(dsse.sign(b"{}", payload_type=TYPE, public_key=PUBLIC, signer=KEY.sign))
-    for spoiled in (text[:9] + "!" + text[9:], text[:9] + "\n" + text[9:], text + "*"):
+    for spoiled in (text[:9] + "!" + text[9:], text[:9] + "\n" + text[9:], text + "*", text[:9] + "!!!!" + text[9:]):
         assert reason(spoiled) == "bad_base64"
+
+
+def test_other_letters_are_told_from_other_json() -> None:
+    """Bytes above 127 are refused as such, wherever they stand."""
+    assert reason(document().replace(b'"k"', '"签"'.encode())) == reason(b"\xff") == "not_ascii"
 
 
 def test_a_text_longer_than_its_limit_is_not_decoded() -> None:
