@@ -73,11 +73,18 @@ def doctor(config: Path | None) -> None:
 
 @main.command()
 @_CONFIG
+@click.option("--tls-cert", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None, help="certificate for all faces")
+@click.option("--tls-key", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None, help="its private key")
 @click.argument("face", type=click.Choice(["all", "desk", "enforcer"]), default="all")
-def serve(config: Path | None, face: str) -> None:
-    """Run both processes (two users when root), or one of them."""
+def serve(config: Path | None, face: str, tls_cert: Path | None, tls_key: Path | None) -> None:
+    """Run both processes (two users when root), or one of them; without TLS flags a reverse proxy must end TLS."""
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key belong together")
+    settings = _settings(config)
+    if tls_cert is not None and tls_key is not None:
+        settings = commands.with_tls(settings, tls_cert.resolve(), tls_key.resolve())
     try:
-        sys.exit(commands.serve(_settings(config), face, say=lambda line: click.echo(line, err=True)))
+        sys.exit(commands.serve(settings, face, say=lambda line: click.echo(line, err=True)))
     except commands.CommandFailed as error:
         raise click.ClickException(str(error)) from error
 

@@ -89,6 +89,13 @@ def cards(founded: Any) -> Iterator[str]:
     yield ""
 
 
+def with_tls(settings: Settings, certificate: Path, key: Path) -> Settings:
+    """Return the settings with every face that people reach ending TLS itself with this certificate."""
+    faces = ("desk", "counter", "counter_inside")
+    changed = {name: getattr(settings, name).model_copy(update={"certificate": certificate, "key": key}) for name in faces}
+    return settings.model_copy(update=changed)
+
+
 def serve(settings: Settings, face: str, *, say: Callable[[str], None]) -> int:
     """Run both processes or one face until stopped; return the exit status.
 
