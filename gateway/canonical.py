@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any, Final, NewType
+from typing import Any, Final, NewType, NoReturn
 
 Digest = NewType("Digest", str)
 """`sha256:` and 64 lower-case hex digits."""
@@ -104,12 +104,35 @@ def parse(data: bytes, *, limit: int | None = None) -> Any:
     if limit is not None and len(data) > limit:
         raise NotCanonical("too long")
     try:
-        value = json.loads(data.decode("utf-8"))
+        value = _decoder.decode(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise NotCanonical("not JSON in UTF-8") from error
-    if encode(value) != data:
+    # Numbers were judged while they were read. In ASCII bytes that spell back to themselves no key and no text can be anything but ASCII,
+    # and where so few brackets open nothing is nested too deeply: the walk over the value would find nothing.
+    plain = data.isascii() and data.count(b"[") + data.count(b"{") <= MAX_DEPTH
+    if (_spelt(value) if plain else encode(value)) != data:
         raise NotCanonical("not the canonical spelling")
     return value
+
+
+def _spelt(value: Any) -> bytes:
+    try:
+        return encode_trusted(value)
+    except UnicodeEncodeError as error:
+        raise NotCanonical("lone surrogate") from error
+
+
+def _integer(text: str) -> int:
+    if len(text) > 17 or not -MAX_INTEGER <= int(text) <= MAX_INTEGER:
+        raise NotCanonical("integer out of range")
+    return int(text)
+
+
+def _refuse(text: str) -> NoReturn:
+    raise NotCanonical(f"{text} has no canonical form")
+
+
+_decoder = json.JSONDecoder(parse_float=_refuse, parse_int=_integer, parse_constant=_refuse)
 
 
 def sha256(data: bytes) -> Digest:

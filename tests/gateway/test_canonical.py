@@ -38,7 +38,8 @@ def test_parsing_is_the_inverse(value: Any) -> None:
     [
         b'{"a":1,"a":2}', b'{"a": 1}', b'{"b":1,"a":2}', b"1.0", b"1e0", b"-0", b"9007199254740992", b"NaN", b"Infinity",
         b'"\\u0041"', b'"\\ud800"', b"\xef\xbb\xbf{}", b"{}\n", b'"\xc0\xae"', b"", b"[" * 5000 + b"]" * 5000,
-        '{"键":1}'.encode(), b"[" * 65 + b"]" * 65,
+        '{"键":1}'.encode(), b"[" * 65 + b"]" * 65, b'{"\\u952e":1}', b'["\\ud83d\\ude00"]', b"-9007199254740992", b"1" * 5000, b"[-Infinity]",
+        '["键",1.0]'.encode(), '["键",9007199254740992]'.encode(), ("[" * 65 + '"键"' + "]" * 65).encode(), b'{"a":"\\ud800"}',
     ],
 )
 def test_every_other_spelling_is_refused(data: bytes) -> None:
@@ -52,6 +53,15 @@ def test_values_without_a_canonical_form_are_refused(value: Any) -> None:
     """The encoder refuses what the parser could not give back."""
     with pytest.raises(canonical.NotCanonical):
         canonical.encode(value)
+
+
+@pytest.mark.parametrize("data", [
+    b"[" * 64 + b"]" * 64, b"[" + b"[]," * 70 + b"[]]", b'["[[[[", 9007199254740991,-9007199254740991]'.replace(b", ", b","), b'{"a":"\\u0000\\n"}',
+    '{"a":["键","😀"]}'.encode(),
+])
+def test_what_is_canonical_is_read(data: bytes) -> None:
+    """Sixty-four levels, many brackets side by side, brackets in texts, the largest integers and control characters are all fine."""
+    assert canonical.encode(canonical.parse(data)) == data
 
 
 def test_a_limit_is_kept_before_reading() -> None:
