@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import tomllib
 from datetime import UTC, datetime
@@ -85,10 +86,15 @@ def write(modules: dict[str, Any]) -> None:
         "", _INTRODUCTION, "", table(modules), "",
         f"Goal: {GOAL:.0f} % in each module. A timeout counts as seen: the bug made a test run without end.", "",
     ]
+    budgets = sorted({str(module["budget"]) for module in modules.values()})
+    lines += [(f"Each bug was given the likeliest tests up to a budget of processor seconds ({', '.join(budgets)}) and the committed vectors: a longer "
+              "budget can only find more. `not run` are bugs that the time for the run did not reach; those that were reached are spread evenly."), ""]
+    if changed := [path for path, module in sorted(modules.items()) if hashlib.sha256((ROOT / path).read_bytes()).hexdigest() != module["sha256"]]:
+        lines += ["Changed after they were measured: " + ", ".join(f"`{path}`" for path in changed) + ".", ""]
     if failing:
         lines += ["Not used, because they fail without any planted bug: " + ", ".join(f"`{test}`" for test in failing) + ".", ""]
     lines += ["## Bugs that no test saw", "", "| where | change | verdict |", "|---|---|---|"]
-    lines += [_row(bug, judged.get(bug["key"], "open: " + (bug["by"] or "no test has been written for it"))) for bug in survivors]
+    lines += [_row(bug, judged.get(bug["key"], "open: " + (bug["by"] or "none of the tests that it was given within the budget saw it"))) for bug in survivors]
     there = {bug["key"] for module in modules.values() for bug in module["bugs"]}
     if gone := sorted(set(judged) - there):
         lines += ["", "Verdicts on code that is no longer there: " + ", ".join(f"`{key}`" for key in gone) + "."]

@@ -248,7 +248,8 @@ class Planter:
         names = {name for line in range(mutant.span[0], mutant.span[1] + 1) for name in lines.get(line, ())}
         chosen = set(self.measured.seconds) if "import" in names or mutant.owner is None else names & set(self.measured.seconds)
         killers, rarity = self.killers[mutant.path + mutant.where], self._rarity(mutant, lines)
-        ordered = sorted(chosen, key=lambda name: (-killers[name], "tables" not in name, -rarity[name], self.measured.seconds[name]))
+        worth = {name: rarity[name] / (self.measured.seconds[name] + 0.002) for name in chosen}
+        ordered = sorted(chosen, key=lambda name: (-killers[name], "tables" not in name, -worth[name], self.measured.seconds[name]))
         ends = list(itertools.accumulate(self.measured.seconds[name] for name in ordered))
         affordable = {name for name, end in zip(ordered, ends, strict=True) if end <= self.plan.budget}
         return [name for name in ordered if name in affordable or "test_vectors" in name] or ordered[:1]
