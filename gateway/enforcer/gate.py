@@ -415,7 +415,7 @@ def outcome_data(outcome: Outcome) -> tuple[str, dict[str, Any]]:
             return "pending", {"handle": outcome.handle}
         case Rejected():
             return "rejected", {"code": outcome.code, "zh": outcome.zh, "en": outcome.en}
-        case Unknown():
+        case _:
             return "unknown", {"cause": outcome.cause}
 
 
