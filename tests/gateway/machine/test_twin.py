@@ -9,6 +9,9 @@ from typing import Any
 
 from gateway import machine
 from gateway.machine.state import State
+from gateway.protocol.commands import Change
+from gateway.protocol.entries import EntryType
+from tests.gateway.machine.company import Company
 from tests.gateway.machine.test_random import Gateway, step
 
 
@@ -68,3 +71,15 @@ def test_twins_live_on_alike_and_apart() -> None:
     for entry in entries[half:]:
         machine.apply(twin, entry)
     assert twin == state == replayed(entries)
+
+
+def test_an_open_proposal_is_twinned_too() -> None:
+    """A proposal that waits for its second person is confirmed in one and still open in the other."""
+    company = Company.staffed()
+    proposal = company.propose("xu", Change(type=EntryType.POLICY_SET, object="totp_release", data={"value": "on"}))
+    twin = company.state.twin()
+    assert twin == company.state
+    assert not changing(company.state.proposals, {}).keys() & changing(twin.proposals, {}).keys()
+    company.confirm(proposal, "he")
+    assert proposal in twin.proposals
+    assert proposal not in company.state.proposals
