@@ -80,7 +80,7 @@ def as_json(rows: list[Row], machine: dict[str, Any], details: dict[str, Any]) -
     return {"rows": [asdict(one) for one in rows], "machine": machine, "details": details}
 
 
-def bar(one: Row, width: int = 20) -> str:
+def bar(one: Row, width: int = 12) -> str:
     """Return a bar of how far a value is towards its goal: full means met, for a lower-is-better goal as well."""
     kind = next(kind for kind in CATALOGUE if kind.name == one.name)
     if kind.goal is None or one.value <= 0:
@@ -93,8 +93,8 @@ def bar(one: Row, width: int = 20) -> str:
 def table(rows: list[Row]) -> Table:
     """Return the table for the terminal."""
     shown = Table(title="Benchmarks", title_justify="left")
-    for heading, justify in (("row", "left"), ("value", "right"), ("unit", "left"), ("goal", "left"), ("towards the goal", "left"), ("", "left")):
-        shown.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for heading, justify in (("row", "left"), ("value", "right"), ("unit", "left"), ("goal", "left"), ("towards it", "left"), ("", "left")):
+        shown.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for one in rows:
         verdict = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}[one.met]
         shown.add_row(one.name, f"{one.value:,.3g}" if one.value < 1000 else f"{one.value:,.0f}", one.unit, one.goal, bar(one), verdict)
