@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import fcntl
 import hashlib
 import http.client
 import io
@@ -170,10 +171,16 @@ def sqlite_integration(cache: Path = CACHE) -> Path:
     wanted = cache / f"sqlite-database-integration-{PACKAGE.rsplit('@', 1)[1]}.zip"
     if wanted.exists():
         return wanted
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:  # two that start at once would take each other's package away
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return wanted if wanted.exists() else _fetch(cache, wanted)
+
+
+def _fetch(cache: Path, wanted: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise WordPressUnavailable("npm is missing; it fetches the SQLite integration once")
-    cache.mkdir(parents=True, exist_ok=True)
     run = subprocess.run([npm, "pack", "--silent", PACKAGE], cwd=cache, capture_output=True, text=True, check=False)
     if run.returncode:
         raise WordPressUnavailable(f"npm could not fetch {PACKAGE}: {run.stderr.strip()[-300:]}")

@@ -6,8 +6,12 @@ import base64
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from gateway.demo.play import Story
 from tests.acceptance.conftest import Stage
+
+pytestmark = pytest.mark.xdist_group("stage")
 
 
 def needles(stage: Stage) -> list[bytes]:

@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from gateway.demo.play import Story
 from tests.acceptance.conftest import Stage
 
+pytestmark = pytest.mark.xdist_group("stage")
+
 DOCS = Path(__file__).parents[2] / "docs" / "pictures"
 SIZES = {1440: 900, 375: 812}
 
