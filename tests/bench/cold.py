@@ -38,7 +38,7 @@ def measure(work: Path) -> dict[str, float]:
     Raises:
         RuntimeError: it was not ready in time.
     """
-    with tempfile.TemporaryDirectory(dir=work) as name, (work / "cold.log").open("ab") as log:
+    with tempfile.TemporaryDirectory(prefix="qf-") as name, (work / "cold.log").open("ab") as log:
         folder = Path(name)
         ports = {"desk": Listen(port=free_port()), "counter": Listen(port=free_port()), "counter_inside": Listen(port=free_port())}
         found_house(folder, **ports)

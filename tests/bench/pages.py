@@ -38,7 +38,7 @@ def measure(work: Path, *, drafts: tuple[int, int], loads: int, tick: Callable[[
         with ExitStack() as stack:
             sides: dict[str, Child] = {}
             for size, count in zip(("small", "large"), drafts, strict=True):
-                folder = stack.enter_context(tempfile.TemporaryDirectory(dir=work))
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="qf-"))  # a socket's path has 107 bytes at most
                 sides[size] = stack.enter_context(child("pages", page, folder, str(count), log=work / "pages.log"))
             for side in sides.values():
                 side.line()
