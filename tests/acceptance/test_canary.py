@@ -16,6 +16,8 @@ pytestmark = pytest.mark.xdist_group("stage")
 
 def needles(stage: Stage) -> list[bytes]:
     """Return every form in which a leaked credential could stand somewhere."""
+    assert len(stage.set.secrets) == 5, "one credential a sample channel, or there is nothing to look for"
+    assert all(len(secret) >= 8 for secret in stage.set.secrets)
     found: list[bytes] = []
     for secret in (*stage.set.secrets, *(base64.b32encode(s).decode() for s in stage.set.staffed.secrets.values())):
         raw = secret.encode()
