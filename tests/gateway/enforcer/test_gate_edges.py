@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import threading
 
 import pytest
 
 from gateway.connectors.base import Unknown
+from gateway.log.writer import Commit
 from gateway.machine.state import PublicationState
+from gateway.protocol import commands as c
+from gateway.protocol.commands import Grade
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
 from tests.gateway.enforcer.house import House
@@ -55,3 +60,28 @@ async def test_an_outcome_of_what_was_never_sent_is_refused(hand: House) -> None
         await hand.parts.gate.record(hand.state.publications[publication], Unknown(cause="test"))
     assert denied.value.code == "wrong_state"
     assert hand.publication_state(publication) is PublicationState.HELD
+
+
+async def test_a_stop_that_is_decided_and_not_durable_yet_wins(hand: House, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the stop's commit hangs at the disk the gate sends nothing; it ends once the stop is in the log."""
+    publication = await released(hand)
+    disk, writer = threading.Event(), hand.runner._writer
+    assert writer is not None
+    commit = writer.commit
+
+    def waits(*args: object, **more: object) -> Commit:
+        disk.wait(3)
+        return commit(*args, **more)  # type: ignore[arg-type] # handed on as they came
+
+    monkeypatch.setattr(writer, "commit", waits)
+    stopping = asyncio.create_task(hand.do(c.Stop(publication=publication), "lu", Grade.COUNTER))
+    while hand.runner.tip.publications[publication].state is not PublicationState.STOPPED:
+        await asyncio.sleep(0)
+    sending = asyncio.create_task(hand.parts.gate.send(publication))
+    await asyncio.sleep(0.1)
+    assert not sending.done()
+    assert hand.publication_state(publication) is PublicationState.HELD
+    disk.set()
+    await asyncio.gather(stopping, sending)
+    assert hand.publication_state(publication) is PublicationState.STOPPED
+    assert not scripted.board
