@@ -17,7 +17,7 @@ from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
 from tests.gateway.enforcer.house import House
 from tests.gateway.enforcer.scripted import Scripted
-from tests.gateway.enforcer.test_gate_steps import live, released, replace
+from tests.gateway.enforcer.sending import live, released, replace
 
 
 async def test_a_channel_without_a_credential_opens_no_call(hand: House) -> None:
