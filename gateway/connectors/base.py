@@ -383,7 +383,11 @@ class Connector(Protocol):
         """
 
     async def reconcile(self, call: Call, template: Template, prepared: Prepared, dispatched_at: datetime) -> Settled:
-        """Find out by reading whether a send of unknown outcome became public."""
+        """Find out by reading whether a send of unknown outcome became public.
+
+        Never raises for what the platform does, nor for handles that are missing (a send of an earlier incarnation): `Undecided`, and
+        without a time to ask again where only people can look.
+        """
 
     async def observe(self, call: Call, template: Template, live: Live, prepared: Prepared) -> bool:
         """Return whether the platform still shows what was approved, under the connector's normaliser; False where it is gone.
@@ -391,7 +395,7 @@ class Connector(Protocol):
         Before an edit the gate asks this of the previous publication, with its template and handles.
 
         Raises:
-            PlatformRefused: the platform could not be read, which says nothing about what it shows.
+            PlatformRefused: the platform could not be read, or a handle to compare with is missing; neither says anything about what it shows.
         """
 
     async def abandon(self, call: Call, handles: Mapping[str, str]) -> None:

@@ -199,6 +199,8 @@ class Followup:
                     await self._quietly(RecordOutcome(publication=publication.id, outcome="absent", data={"how": settled.how}))
                 case Undecided():
                     wait = settled.again_after
+                    log.warning(
+                        "reading back could not settle it", action="undecided", publication=publication.id, reason=settled.reason, again_after=wait)
                     self._later(publication.id, wait if wait is not None else 24 * 3600.0)
 
     def again(self, identifier: str) -> None:

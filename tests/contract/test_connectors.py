@@ -222,6 +222,48 @@ async def test_a_commit_without_its_preparation_sends_nothing(bench: Any) -> Non
     assert bench.relay.seen == []
 
 
+@pytest.mark.parametrize("operation", list(Operation))
+async def test_reading_back_without_handles_is_undecided_and_touches_nothing(bench: Any, operation: Operation) -> None:
+    """A send whose handles were lost (restored from a backup) is left to people or settled, never raises, never deletes, never sends."""
+    connector = bench.fresh()
+    if operation not in connector.operations:
+        return
+    template, whole, live = await bench.publish(connector, bench.content())
+    if operation is not Operation.PUBLISH:
+        content = bench.content("换了一句。") if operation is Operation.EDIT else None
+        template = bench.template(connector, content, operation, Previous(id=live.id, url=live.url, digest=template.digest()))
+    public, left = bench.public(), bench.leftovers()
+    for handles in ({}, {"name": "qf-0"}, {key: value for key, value in whole.handles.items() if ":" not in key}, {**whole.handles, "post": "1 OR 1"}):
+        bench.relay.reset()
+        prepared = dataclasses.replace(whole, handles=handles)
+        settled = await _settled(bench, connector, template, prepared, bench.clock.now() - timedelta(hours=1))
+        assert isinstance(settled, Undecided | Absent if operation is Operation.WITHDRAW else Undecided | Live), settled
+        if operation is not Operation.WITHDRAW and bench.name == "wechat" and "draft" not in handles:
+            assert settled == Undecided(reason="handles_missing", again_after=None)
+            assert bench.relay.seen == []
+        if bench.name == "wordpress" and operation is Operation.PUBLISH and not handles:
+            assert settled == Undecided(reason="handles_missing", again_after=None)
+    assert (bench.public(), bench.leftovers()) == (public, left)
+
+
+async def test_looking_without_handles_says_nothing_about_what_is_shown(bench: Any) -> None:
+    """Where a handle to compare with is missing, observe and re-read refuse in words and do not call the page altered."""
+    connector = bench.fresh()
+    template, whole, live = await bench.publish(connector, bench.content())
+    prepared = dataclasses.replace(whole, handles={})
+    if bench.name == "weibo":  # nothing is prepared there, so nothing can be missing
+        assert await connector.observe(bench.call(), template, live, prepared)
+        return
+    for look in (connector.observe(bench.call(), template, live, prepared), connector.reread(bench.call(), template, prepared)):
+        with pytest.raises(PlatformRefused) as caught:
+            await look
+        assert (caught.value.code, caught.value.transient) == ("handles_missing", False)
+        assert "两人" in caught.value.zh
+        assert caught.value.en
+    await bench.withdraw(connector, live, template)
+    assert not await connector.observe(bench.call(), template, live, prepared)
+
+
 @pytest.mark.parametrize("fate", ["none", "before", "after"])
 async def test_abandon_leaves_nothing_behind(bench: Any, fate: str) -> None:
     """Whatever a preparation made, also where its answer was lost, is gone after abandon."""

@@ -98,7 +98,7 @@ class WeChatConnector:
             if shown.get("is_deleted"):
                 raise refused("already_deleted")
             return normaliser.snapshot(normaliser.view(shown))
-        return normaliser.snapshot(await _draft_view(api, prepared.handles["draft"]))
+        return normaliser.snapshot(await _draft_view(api, drafts.draft_id(prepared.handles)))
 
     async def commit(self, call: Call, template: Template, prepared: Prepared) -> Outcome:
         """See the contract. The token is taken before the call; one that is refused in it ends the attempt."""
@@ -134,6 +134,8 @@ class WeChatConnector:
                 return Undecided(reason="too_early", again_after=SEARCH_AFTER - waited)
             return await _settle(api, template, prepared, dispatched_at)
         except PlatformRefused as error:
+            if error.code == "handles_missing":
+                return Undecided(reason=error.code, again_after=None)
             return Undecided(reason=error.code, again_after=600.0 if error.transient else 3600.0)
 
     async def observe(self, call: Call, template: Template, live: Live, prepared: Prepared) -> bool:
@@ -144,8 +146,10 @@ class WeChatConnector:
             if error.code in {"53600", "40007", "draft_gone"}:
                 return False
             raise
+        if shown.get("is_deleted"):
+            return False
         approved = normaliser.view(drafts.filled(template, prepared.handles))
-        return not shown.get("is_deleted") and normaliser.differs(approved, normaliser.view(shown), normaliser.PUBLIC) is None
+        return normaliser.differs(approved, normaliser.view(shown), normaliser.PUBLIC) is None
 
     async def abandon(self, call: Call, handles: Mapping[str, str]) -> None:
         """See the contract; addresses given by uploadimg cannot be deleted on WeChat and stay unreferenced."""
@@ -192,10 +196,10 @@ async def _withdrawn(api: Api, article_id: str, waited: float) -> Settled:
 
 
 async def _settle(api: Api, template: Template, prepared: Prepared, dispatched_at: datetime) -> Settled:
+    media_id = drafts.draft_id(prepared.handles)
     approved = normaliser.view(drafts.filled(template, prepared.handles))
     if live := await published.find(api, approved, dispatched_at):
         return live
-    media_id = prepared.handles["draft"]
     if not await _there(api, media_id):
         return Undecided(reason="draft_gone", again_after=None)
     try:

@@ -86,10 +86,24 @@ def filled(template: Template, handles: Mapping[str, str]) -> dict[str, str]:
     """Return the template's fields with slots filled from the handles.
 
     Raises:
-        KeyError: a handle is missing.
+        PlatformRefused: `handles_missing`.
     """
-    values: dict[Slot, str] = {slot: handles[handle_of(slot)] for slot in template.slots()}
+    try:
+        values: dict[Slot, str] = {slot: handles[handle_of(slot)] for slot in template.slots()}
+    except KeyError as error:
+        raise refused("handles_missing") from error
     return template.fill(values)
+
+
+def draft_id(handles: Mapping[str, str]) -> str:
+    """Return the draft's media id.
+
+    Raises:
+        PlatformRefused: `handles_missing`.
+    """
+    if not handles.get("draft"):
+        raise refused("handles_missing")
+    return handles["draft"]
 
 
 async def remove(api: Api, handles: Mapping[str, str]) -> None:

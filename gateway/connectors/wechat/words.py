@@ -136,6 +136,10 @@ WORDS: Final[dict[int | str, tuple[str, str]]] = {
     "title_missing": ("公众号图文必须有标题。请作者补上后重新报审。", "A WeChat article needs a title. Add one and submit again."),
     "content_missing": ("没有内容可以发布。", "There is no content to publish."),
     "previous_missing": ("没有指明要撤回的文章。", "The article to withdraw is not named."),
+    "handles_missing": (
+        "存证里没有准备这次发布时得到的全部编号，签发不能自动核对它是否公开。请到公众号后台查看，再由两人在签发台据实登记结果。",
+        "The log lacks a number that the preparation was given, so it cannot be read back from here. Look in the back office, then have two people record what is so.",
+    ),
     "draft_gone": _MEDIA,
     "already_deleted": ("这篇文章已经被删除，公众看不到它。", "This article is deleted already; the public does not see it."),
 }

@@ -116,7 +116,7 @@ class WordPressConnector:
             number = _post_id(template, prepared.handles)
             value = {} if template.operation is Operation.WITHDRAW else render.payload(
                 drafts.filled(template, prepared.handles), "publish")
-        except (PlatformRefused, KeyError):
+        except PlatformRefused:
             return NOT_PREPARED
         try:
             site = Site(call, self._roots)
@@ -139,7 +139,12 @@ class WordPressConnector:
     async def reconcile(self, call: Call, template: Template, prepared: Prepared, dispatched_at: datetime) -> Settled:
         """See the contract: one read by number settles it, once PHP cannot be at work on it any more."""
         site = Site(call, self._roots)
-        number = _post_id(template, prepared.handles)
+        try:
+            number = _post_id(template, prepared.handles)
+            if template.operation is Operation.EDIT:
+                drafts.filled(template, prepared.handles)
+        except PlatformRefused:
+            return Undecided(reason="handles_missing", again_after=None)
         try:
             post = await _read(site, number)
         except PlatformRefused as error:
@@ -187,9 +192,11 @@ def _post_id(template: Template, handles: Mapping[str, str]) -> str:
     """Return the number of the post that the operation is about.
 
     Raises:
-        PlatformRefused: it is not a number, so no address is built from it.
+        PlatformRefused: there is none, or it is not a number, so no address is built from it.
     """
-    number = handles.get("post", "") if template.previous is None else template.previous.id
+    if template.previous is None and "post" not in handles:
+        raise refused("handles_missing")
+    number = handles["post"] if template.previous is None else template.previous.id
     if not (number.isascii() and number.isdigit()):
         raise refused("rest_post_invalid_id")
     return number

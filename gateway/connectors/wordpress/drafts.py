@@ -62,15 +62,18 @@ def filled(template: Template, handles: Mapping[str, str]) -> dict[str, str]:
     """Return the template's fields with slots and author filled from the handles.
 
     Raises:
-        KeyError: a handle is missing.
+        PlatformRefused: `handles_missing`.
     """
     values: dict[Slot, str] = {}
-    for slot in template.slots():
-        number, _, address = handles[handle_of(slot)].partition(" ")
-        values[slot] = number if slot.role == "cover" else address
-    fields = template.fill(values)
-    if "author" in fields:
-        fields["author"] = fields["author"] or handles["author"]
+    try:
+        for slot in template.slots():
+            number, _, address = handles[handle_of(slot)].partition(" ")
+            values[slot] = number if slot.role == "cover" else address
+        fields = template.fill(values)
+        if "author" in fields:
+            fields["author"] = fields["author"] or handles["author"]
+    except KeyError as error:
+        raise refused("handles_missing") from error
     return fields
 
 

@@ -71,6 +71,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "网站上已有一篇同样内容的文章占用了这个地址。请先核对是否重复发布。",
         "A post with the same content holds this address already. Check first whether this would publish it twice.",
     ),
+    "handles_missing": (
+        "存证里没有准备这次发布时得到的全部编号，签发不能自动核对它是否公开。请到网站后台查看，再由两人在签发台据实登记结果。",
+        "The log lacks a number that the preparation was given, so it cannot be read back from here. Look at the site, then have two people record what is so.",
+    ),
     "draft_gone": _NO_POST,
     "draft_public": (
         "为本次发布准备的草稿已被人在后台公开或改了状态。请立即查看网站，必要时紧急撤稿。",
