@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Final
 
-from gateway.checks import characters, lengths, links, normal, required, weekday, weibo
+from gateway.checks import characters, lengths, links, normal, pictures, required, weekday, weibo
 from gateway.checks.finding import Draft, Finding
 from gateway.content import Content, NotNormal, recognise
 from gateway.protocol.facts import Facts
@@ -15,6 +15,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Draft], list[Finding]]], ...]] = (
     ("normal", normal.check),
     ("required", required.check),
     ("lengths", lengths.check),
+    ("pictures", pictures.check),
     ("characters", characters.check),
     ("weekday", weekday.check),
     ("links", links.check),
@@ -22,7 +23,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[Draft], list[Finding]]], ...]] = (
 )
 """Name and check, in the order in which findings are listed."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised whenever a check may answer differently, so that kept findings name what made them."""
 
 

@@ -46,6 +46,26 @@ def post(text: str, *, links: tuple[str, ...] = (), pictures: int = 0, **changes
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("change", "expected"), [
+    ({}, []),
+    ({"type": "image/gif"}, [("picture_not_for_articles", "confirm")]),
+    ({"type": "image/webp"}, [("picture_not_for_articles", "confirm")]),
+    ({"type": "image/jpeg", "length": (1 << 20) - 1}, []),
+    ({"type": "image/jpeg", "length": 1 << 20}, [("picture_not_for_articles", "confirm")]),
+])
+def test_pictures_that_the_article_interface_does_not_take_are_said_before_anybody_signs(change, expected):
+    """WeChat takes JPEG and PNG below 1 MB in an article; a GIF or a large picture has to be confirmed there, a cover or another platform's not."""
+    content = draft(
+        body=f'<p>好</p><p><img alt="" src="media:{sha256(b"b")}"></p>', media=(media(type="image/gif"), media("body", sha256=sha256(b"b"), **change)),
+    )  # fmt: skip
+    assert [code for code in codes(content) if code[0].startswith("picture")] == expected
+    assert not [code for code in codes(content, "wordpress") if code[0] == "picture_not_for_articles"]
+    for finding in findings(content):
+        if finding.code.startswith("picture"):
+            assert "正文第 1 张图" in finding.zh
+            assert "Picture 1" in finding.en
+
+
 @pytest.mark.parametrize("platform", ["wechat", "wordpress"])
 def test_a_good_article_has_no_findings(platform):
     """The demo's ordinary article passes every check."""
@@ -203,7 +223,7 @@ def test_findings_are_the_same_each_time_and_in_the_order_of_the_registry():
     bad = draft(title="2月30日（周一）" * 8, body="<p>11月27日（星期四）#a#</p>", media=(), source=Source(kind="reprinted", name="", url=""))
     first = findings(bad, "weibo")
     assert first == findings(bad, "weibo")
-    assert [name for name, _ in CHECKS] == ["normal", "required", "lengths", "characters", "weekday", "links", "weibo"]
+    assert [name for name, _ in CHECKS] == ["normal", "required", "lengths", "pictures", "characters", "weekday", "links", "weibo"]
     assert [finding.code for finding in first][:2] == ["source_name_missing", "source_url_missing"]
     assert first[-1].code == "weibo_no_safe_domain"
 
