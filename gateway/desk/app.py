@@ -26,6 +26,7 @@ from gateway.desk.database import migrate, open_engine, sessions
 from gateway.desk.drafts.blobs import DeskBlobs
 from gateway.desk.drafts.handing_in import HandingIn
 from gateway.desk.drafts.store import Drafts, NoSuchDraft
+from gateway.desk.notify.nudges import Nudges
 from gateway.desk.notify.outbox import Outbox
 from gateway.desk.notify.senders import Senders
 from gateway.desk.parts import LANG, PARTS, Parts
@@ -66,7 +67,7 @@ def init_app(settings: DeskSettings, *, now: Callable[[], Instant] | None = None
         drafts = Drafts(opened, DeskBlobs(settings.blobs))
         app[PARTS] = Parts(
             settings=settings, engine=engine, sessions=opened, socket=socket, follower=Follower(socket, opened, outbox.told), drafts=drafts,
-            handing_in=HandingIn(socket, drafts), outbox=outbox, words=Catalogue.load(WORDS), now=tell,
+            handing_in=HandingIn(socket, drafts), outbox=outbox, nudges=Nudges(opened, outbox, tell), words=Catalogue.load(WORDS), now=tell,
         )
         yield
         await socket.close()

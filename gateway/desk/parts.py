@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from gateway.desk.database import Sessions
 from gateway.desk.drafts.handing_in import HandingIn
 from gateway.desk.drafts.store import Drafts
+from gateway.desk.notify.nudges import Nudges
 from gateway.desk.notify.outbox import Outbox
 from gateway.desk.readmodel.follower import Follower
 from gateway.desk.settings import DeskSettings
@@ -31,6 +32,7 @@ class Parts:
     drafts: Drafts
     handing_in: HandingIn
     outbox: Outbox
+    nudges: Nudges
     words: Catalogue
     now: Callable[[], Instant]
 

@@ -6,7 +6,20 @@ from typing import Final
 
 from gateway.desk import session
 from gateway.desk.api.operations import OPERATIONS, preflight_cors, routes_of
-from gateway.desk.console import channels, drafts, editor, log, people, publications, refusals, static_files, status, submissions, todo
+from gateway.desk.console import (
+    channels,
+    drafts,
+    editor,
+    log,
+    nudging,
+    people,
+    publications,
+    refusals,
+    static_files,
+    status,
+    submissions,
+    todo,
+)
 from gateway.desk.security import Access, Route
 
 
@@ -41,6 +54,7 @@ CONSOLE: Final = (
     _act("/drafts/{draft}/revisions/{version}", editor.restore),
     _page("/pictures/{digest}", editor.picture),
     _page("/submissions/{submission}", submissions.submission),
+    _act("/submissions/{submission}/nudge", nudging.act),
     _act("/submissions/{submission}/{act}", submissions.act),
     _page("/publications", publications.publications),
     _page("/publications/{publication}", publications.publication),

@@ -12,6 +12,7 @@ from gateway.content import Media, NotContent
 from gateway.desk.api import models
 from gateway.desk.api.origins import remember_origin
 from gateway.desk.api.problems import ApiRefused
+from gateway.desk.console import nudging
 from gateway.desk.console.channels import CAPABILITIES, limit, used
 from gateway.desk.console.notes import read_notes
 from gateway.desk.console.page import directory, keyset
@@ -19,6 +20,7 @@ from gateway.desk.console.submissions import listing, may_read
 from gateway.desk.drafts.form import DraftForm, SaveForm
 from gateway.desk.drafts.handing_in import Look, NotReady, content_of
 from gateway.desk.drafts.tables import DraftRow
+from gateway.desk.notify.nudges import NotNudged, Nudge, NudgeReused
 from gateway.desk.parts import LANG, PARTS, WHO
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.publications import PublicationRow
@@ -154,6 +156,7 @@ async def submit(request: web.Request, body: models.SubmitBody) -> models.Submit
     try:
         answer = await parts.handing_in.submit(
             draft, names.channels, session=who.token, command=body.command, lang=request[LANG], now=parts.now(), source=_source(draft),
+            expected=body.expected,
         )
     except NotReady as error:
         raise ApiRefused(422, "not_ready", look=_look(error.look).model_dump(mode="json")) from error
@@ -197,14 +200,38 @@ async def _submission(request: web.Request, names: Directory, row: SubmissionRow
         returned = {"by": names.name(row.returned["by"]), "at": row.returned["at"], "reason": row.returned["reason"]}
         notes = await read_notes(parts.socket, row.returned["notes"]) if row.returned.get("notes") else []
     sends = []
+    nudge = (await parts.nudges.last(row.id)).get(row.id)
     async with parts.sessions() as session:
         for channel, (identifier, state) in row.publications.items():
             sent = await session.get(PublicationRow, identifier)
             sends.append({"id": identifier, "channel": channel, "name": names.channel(channel), "state": state, "url": sent.url if sent is not None else ""})
     return models.Submission(
         id=row.id, number=row.number, revision=row.revision, draft=row.draft, content=row.content, title=row.title, state=row.state, made_at=row.made_at,
-        since=row.since, window_to=row.window_to, waiting=waiting, returned=returned, notes=notes, publications=sends,
+        since=row.since, window_to=row.window_to, waiting=waiting, returned=returned, notes=notes, publications=sends, seq=row.seq,
+        nudge=_nudged(nudge, names) if nudge is not None else None,
     )
+
+
+def _nudged(nudge: Nudge, names: Directory) -> models.Nudged:
+    people = [(names.name(person), names.people.get(person)) for person in nudge.sent_to]
+    return models.Nudged(
+        sent_to=[models.Told(name=name, office=known.title if known is not None else "") for name, known in people], next_at=nudge.next_at,
+    )
+
+
+async def nudge(request: web.Request, body: models.CommandBody) -> models.Nudged:
+    """Tell those whom a submission waits for, at most once in two hours."""
+    try:
+        made, names = await nudging.nudge(request, request.match_info["submission"], body.command)
+    except NotNudged as refused:
+        problem = nudging.problem(refused, await directory(request), request[LANG])
+        more = {key: problem[key] for key in ("detail", "ask", "next_at") if key in problem}
+        raise ApiRefused(problem["status"], refused.code, **more) from refused
+    except NudgeReused as error:
+        raise ApiRefused(409, "command_reused") from error
+    except web.HTTPNotFound as error:
+        raise ApiRefused(404, "not_found") from error
+    return _nudged(made, names)
 
 
 async def recall(request: web.Request, body: models.CommandBody) -> models.Acted:

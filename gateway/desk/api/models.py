@@ -47,11 +47,12 @@ class DraftBody(Taken):
 
 
 class SubmitBody(Taken):
-    """A draft to hand in, in the version that was looked at."""
+    """A draft to hand in, in the version that was looked at; `expected` is the submission's `seq` as the author saw it."""
 
     command: CommandId
     draft: DraftId
     version: int = Field(ge=1, le=1_000_000_000)
+    expected: int | None = Field(default=None, ge=0, le=1 << 53)
 
 
 class Session(Given):
@@ -144,8 +145,25 @@ class Submitted(Given):
     seq: int
 
 
+class Told(Given):
+    """Somebody who was told."""
+
+    name: str
+    office: str
+
+
+class Nudged(Given):
+    """Who was told, and from when on the next nudge of this item may go."""
+
+    sent_to: list[Told]
+    next_at: str
+
+
 class Submission(Given):
-    """A submission as its author sees it."""
+    """A submission as its author sees it.
+
+    `seq` is the last entry about it, to be given as `expected` when the next revision is handed in; `nudge` is the newest nudge.
+    """
 
     id: str
     number: str
@@ -161,6 +179,8 @@ class Submission(Given):
     returned: dict[str, Any] | None
     notes: list[dict[str, str]]
     publications: list[dict[str, str]]
+    seq: int
+    nudge: Nudged | None
 
 
 class Submissions(Given):

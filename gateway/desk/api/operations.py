@@ -65,6 +65,8 @@ OPERATIONS: Final = (
     Operation(id="submission", method="GET", path="/submissions/{submission}", handle=handlers.submission, answer=models.Submission, zh="一件报审"),
     Operation(id="recall", method="POST", path="/submissions/{submission}/recall", handle=handlers.recall, body=models.CommandBody,
               answer=models.Acted, zh="撤回"),
+    Operation(id="nudge", method="POST", path="/submissions/{submission}/nudge", handle=handlers.nudge, body=models.CommandBody,
+              answer=models.Nudged, zh="催办"),
 )
 
 

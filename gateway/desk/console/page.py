@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -115,7 +116,7 @@ def base(request: web.Request, names: Directory) -> dict[str, Any]:
         "ago": lambda at: lasted(t, at, now), "nav": NAV, "path": request.path, "strip": strip(request), "kind": parts.settings.kind,
         "counter_url": parts.settings.counter_url, "inside_url": parts.settings.inside_url or parts.settings.counter_url, "form_token": form_token(who.token) if who is not None else "", "form_field": FORM_FIELD,
         "here": safe_next(request.path_qs), "article": lambda rule: denials.article(rule, lang), "search": request.query.get("q", "")[:200],
-        "tail": request.query.get("notice", ""),
+        "tail": request.query.get("notice", ""), "fresh": lambda: secrets.token_hex(16),
     }
 
 

@@ -13,6 +13,7 @@ from gateway.desk.drafts.tables import DraftRow
 from gateway.desk.parts import PARTS, WHO, Who
 from gateway.desk.readmodel.directory import Directory, Person
 from gateway.desk.readmodel.refusals import RefusalRow
+from gateway.desk.readmodel.submissions import SubmissionRow
 from gateway.protocol import denials, instants
 
 PAGE: Final = 50
@@ -54,10 +55,14 @@ async def refusals(request: web.Request) -> web.Response:
         query = query.where(RefusalRow.at < before)
     async with parts.sessions() as session:
         found = list(await session.scalars(query.order_by(RefusalRow.at.desc(), RefusalRow.seq.desc()).limit(PAGE + 1)))
+        about = [row.about for row in found if row.about]
+        waiting = {row.id for row in await session.scalars(
+            select(SubmissionRow).where(SubmissionRow.id.in_(about), SubmissionRow.state.in_(("in_review", "released")))) if row.waiting}
     more = found[PAGE - 1].at if len(found) > PAGE else ""
     return await draw(
         request, "refusals.html", names=names, rows=found[:PAGE], days=days, more=more, words_of=words_of,
         ask=lambda row: ask(names, row, parts.now()), own=lambda row: _own(who, row),
+        waiting=waiting, nudged=await parts.nudges.last(*waiting),
     )
 
 

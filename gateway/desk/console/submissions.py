@@ -13,6 +13,7 @@ from sqlalchemy import select
 from gateway.desk.console.notes import read_notes
 from gateway.desk.console.page import caught_up, directory, draw
 from gateway.desk.drafts.tables import DraftRow
+from gateway.desk.notify.nudges import awaited
 from gateway.desk.parts import LANG, PARTS, WHO, Parts, Who
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.entries import EntryRow
@@ -90,6 +91,7 @@ async def submission(request: web.Request) -> web.Response:
         request, "submission.html", names=names, row=row, steps=steps(row, decisions), timeline=timeline, sends=sends, comments=comments,
         message=message.text if message is not None else "", notes=notes, acts=allowed(row, who), current=current, command=secrets.token_hex(16),
         draft=draft if draft is not None and draft.owner == who.person else None, problem=None,
+        nudge=(await parts.nudges.last(row.id)).get(row.id), can_nudge=bool(row.waiting) and bool(awaited(row, names, parts.now(), apart_from=who.person)),
     )
 
 

@@ -71,11 +71,12 @@ async def todo(request: web.Request) -> web.Response:
     parts, who = request.app[PARTS], request[WHO]
     names = await directory(request)
     waiting = await queue(parts, who, names)
+    reviewing = await own(parts, who.person, "in_review")
     decided = f"decided:{who.person}:{instants.office_day(parts.now())}"
     return await draw(
         request, "todo.html", names=names,
         groups=[("todo.together", [row for row in waiting if together(row)]), ("todo.single", [row for row in waiting if not together(row)])],
         waiting=len(waiting), returned=await own(parts, who.person, "returned", "expired"),
-        reviewing=await own(parts, who.person, "in_review"), trouble=await trouble(parts, who),
+        reviewing=reviewing, nudged=await parts.nudges.last(*(row.id for row in reviewing)), trouble=await trouble(parts, who),
         done_today=(await counters(parts, decided))[decided],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gateway.desk.readmodel.channels import ChannelRow
+from gateway.desk.readmodel.directory import Person
 from gateway.desk.readmodel.people import AppointmentRow, PersonRow
 from gateway.desk.readmodel.projection import CURSOR_ID, CursorRow, TextRow
 from gateway.desk.readmodel.publications import PublicationRow
@@ -39,6 +40,7 @@ class Message:
     link: str
     mail: str = ""
     to_group: bool = False
+    urgent: bool = False
 
 
 def messages(session: Session, settings: DeskSettings, kind: str, entry: Entry, about: str) -> Iterator[Message]:
@@ -73,6 +75,21 @@ def _waiting(session: Session, settings: DeskSettings, entry: Entry, about: str)
         yield Message(
             key=f"waiting:{row.id}:{row.revision}:{','.join(row.waiting)}:{row.window_to}"[:200], person=person, subject=text, text=text,
             link=link, mail=mail_of(session, person), to_group=number == 0,
+        )
+
+
+def nudge_messages(
+    session: Session, settings: DeskSettings, row: SubmissionRow, people: Sequence[Person], by: str, now: Instant,
+) -> Iterator[Message]:
+    """Yield what `people` are told when `by` nudges: the item, since when it waits, until when, and a link to exactly it."""
+    hours = int(instants.seconds_between(Instant(row.since), now) // 3600)
+    due = instants.to_datetime(Instant(row.window_to)).astimezone(OFFICE_ZONE).strftime("%m-%d %H:%M")
+    names = "、".join(person.name for person in people)
+    text = f"【催办】{names}：《{row.title}》{_targets(session, row)}{f' | 已等 {hours} 小时' if hours > 0 else ''} | {due} 前 | {by} 催办"
+    for number, person in enumerate(people):
+        yield Message(
+            key=f"nudge:{row.id}:{now}", person=person.id, subject=text, text=text, link=f"{settings.counter_url}/s/item/{row.id}",
+            mail=mail_of(session, person.id), to_group=number == 0,
         )
 
 

@@ -36,6 +36,11 @@ class Outbox:
         self._woken = asyncio.Event()
 
     @property
+    def settings(self) -> DeskSettings:
+        """What links are made from."""
+        return self._settings
+
+    @property
     def ways(self) -> tuple[str, ...]:
         """The configured ways out."""
         return self._senders.ways
@@ -47,9 +52,19 @@ class Outbox:
             if instants.seconds_between(entry.at, now) > FRESH_SECONDS:
                 continue
             for message in messages(session, self._settings, kind, entry, about):
-                for way, address in self._senders.addresses(message):
-                    self._write(session, message, way, address, now)
+                self.write(session, message, now)
+        self.wake()
+
+    def wake(self) -> None:
+        """Send what was written, at once."""
         self._woken.set()
+
+    def write(self, session: Session, message: Message, now: Instant) -> int:
+        """Write one message for each of its addresses and return how many there are; one that stands already is not written again."""
+        addresses = self._senders.addresses(message)
+        for way, address in addresses:
+            self._write(session, message, way, address, now)
+        return len(addresses)
 
     def _write(self, session: Session, message: Message, way: str, address: str, now: Instant) -> None:
         key = f"{message.key}|{way}|{address}"[:300]

@@ -1,15 +1,15 @@
-"""The outbox: every notice once, with its tries."""
+"""The outbox: every notice once, with its tries; and the nudges that people sent."""
 
 from __future__ import annotations
 
-from sqlalchemy import Index, Integer, String, Text
+from sqlalchemy import JSON, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.desk.database import Base
 
 
 class NoticeRow(Base):
-    """One message to one address. `state` is waiting, sent or given_up; `key` keeps it from being made twice."""
+    """One message to one address. `state` is waiting, sent or given_up; `key` keeps it from being made twice; urgent ones go first."""
 
     __tablename__ = "notices"
     __table_args__ = (Index(None, "state", "next_at"),)
@@ -25,3 +25,18 @@ class NoticeRow(Base):
     made_at: Mapped[str] = mapped_column(String(24))
     next_at: Mapped[str] = mapped_column(String(24))
     error: Mapped[str] = mapped_column(String(300))
+    urgent: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+
+
+class NudgeRow(Base):
+    """One nudge of one item. `after` is the instant of the nudge before it, so that of two at once the database keeps one."""
+
+    __tablename__ = "nudges"
+    __table_args__ = (Index(None, "by", "command", unique=True),)
+
+    submission: Mapped[str] = mapped_column(String(80), primary_key=True)
+    after: Mapped[str] = mapped_column(String(24), primary_key=True)
+    at: Mapped[str] = mapped_column(String(24))
+    by: Mapped[str] = mapped_column(String(80))
+    command: Mapped[str] = mapped_column(String(80))
+    sent_to: Mapped[list[str]] = mapped_column(JSON)
