@@ -6,8 +6,9 @@ an empty row, an unknown level or operation: no route, which means no.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from gateway import canonical
@@ -94,8 +95,13 @@ def route(state: State, *, unit: str, channels: Sequence[str], facts: Mapping[st
     """
     asked, stages = _asked(state, unit, channels, facts, rules)
     ids = tuple(rule.id for rule in asked)
+    return Route(stages, ids, route_digest(ids, stages))
+
+
+def route_digest(ids: Sequence[str], stages: Sequence[Stage]) -> Digest:
+    """Return the digest of a route: its rule ids and its stages, in order."""
     value = [[s.id, s.kind, [list(office) for office in s.offices], s.rule, list(s.channels), s.apart] for s in stages]
-    return Route(stages, ids, canonical.digest([list(ids), value]))
+    return canonical.digest([list(ids), value])
 
 
 def stages_for(
@@ -122,7 +128,8 @@ def _asked(
         raise Denied("no_rule", detail="level")
     level = "company" if "company" in levels else "own"
     asked = [rule for rule in rules if _applies(rule, level, facts)]
-    stages = _merge(state, asked, unit, channels)
+    owners = tuple((channel, state.channels[channel].unit) for channel in channels)
+    stages = _merge(tuple(asked), state.group, state.responsible_unit(unit), owners)
     if not any(stage.kind == "approve" for stage in stages) or not any(stage.kind == "release" for stage in stages):
         raise Denied("no_rule", detail="stages")
     return asked, stages
@@ -137,19 +144,30 @@ def _applies(rule: Rule, level: str, facts: Mapping[str, Any]) -> bool:
     return facts.get(name) is not False  # a fact nobody declared counts as set: unknown means the stricter route
 
 
-def _merge(state: State, rules: Sequence[Rule], unit: str, channels: Sequence[str]) -> tuple[Stage, ...]:
+@lru_cache(maxsize=4096)
+def _merge(rules: tuple[Rule, ...], group: str, unit: str, owners: tuple[tuple[str, str], ...]) -> tuple[Stage, ...]:
+    """Return the stages that `rules` ask for; every send asks twice, so answers are kept, keyed on all that they depend on.
+
+    `unit` answers for the author; `owners` holds each channel and the unit that owns it.
+    """
     approvals: dict[str, Stage] = {}
     releases: dict[str, Stage] = {}
+    channels = tuple(channel for channel, _ in owners)
     by_brand = any(kind == "release" and (Office.BRAND_PR, "group") in offices for rule in rules for kind, offices in rule.stages)
     for rule in rules:
         for kind, offices in rule.stages:
             if kind == "release" and by_brand and (Office.BRAND_PR, "group") not in offices:
                 continue  # the stricter release replaces the unit's own
-            for channel in channels if _per_channel(kind, offices, by_brand=by_brand) else channels[:1]:
-                stage = _stage(state, rule, kind, offices, unit, channel, channels, apart=kind == "approve" or by_brand)
+            for channel, owner in owners if _per_channel(kind, offices, by_brand=by_brand) else owners[:1]:
+                scopes = {"group": group, "author": unit, "channel": channel, "owner": owner}
+                stage = _stage(rule, kind, offices, scopes, channels, apart=kind == "approve" or by_brand)
                 (approvals if kind == "approve" else releases).setdefault(stage.id, stage)
-    ordered = sorted(approvals.values(), key=lambda stage: _RANK.get(Office(stage.offices[0][0]), 9))
-    return (*ordered, *releases.values())
+    return (*in_order(approvals.values()), *releases.values())
+
+
+def in_order(approvals: Iterable[Stage]) -> list[Stage]:
+    """Return approvals in the order in which they are signed: unit head before leader before brand & PR."""
+    return sorted(approvals, key=lambda stage: _RANK.get(Office(stage.offices[0][0]), 9))
 
 
 def _per_channel(kind: str, offices: Sequence[tuple[str, str]], *, by_brand: bool) -> bool:
@@ -157,15 +175,12 @@ def _per_channel(kind: str, offices: Sequence[tuple[str, str]], *, by_brand: boo
 
 
 def _stage(
-    state: State, rule: Rule, kind: str, offices: Sequence[tuple[str, str]], unit: str, channel: str, channels: Sequence[str], *,
-    apart: bool,
+    rule: Rule, kind: str, offices: Sequence[tuple[str, str]], scopes: Mapping[str, str], channels: tuple[str, ...], *, apart: bool,
 ) -> Stage:
-    owner = state.channels[channel].unit
-    scopes = {"group": state.group, "author": state.responsible_unit(unit), "channel": channel, "owner": owner}
     bound = tuple((str(office), scopes[scope]) for office, scope in offices)
     released: tuple[str, ...] = ()
     if kind == "release":
-        released = (channel,) if any(scope == "channel" for _, scope in offices) else tuple(channels)
+        released = (scopes["channel"],) if any(scope == "channel" for _, scope in offices) else channels
     name = f"{kind}:{bound[0][0]}:{bound[0][1]}"
     return Stage(name, kind, bound, rule.id, released, apart)
 
