@@ -6,7 +6,7 @@ import base64
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -22,9 +22,7 @@ from gateway.protocol.denials import Denied
 from gateway.protocol.entries import Entry, EntryType, load
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
-_ID: Final = re.compile(r"\b(?:sub|pub|ref|sig|frz|pro|per|ch|unit|apt|tok)_[a-z0-9]+")
 _ALWAYS: Final = frozenset({EntryType.DEPLOYMENT_OPENED, EntryType.KEY_ROTATED, EntryType.INCARNATION_OPENED})
-_FOLLOWED: Final = ("sub_", "pub_", "sig_", "ref_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,33 +77,95 @@ def write_pack(sources: Sources, identifier: str, target: IO[bytes]) -> None:
     )
 
 
+@dataclass(slots=True)
+class _Subject:
+    """What a pack is about: the ids found so far whose entries belong into it, and these entries."""
+
+    ids: set[str]
+    submissions: set[str]
+    publications: set[str] = field(default_factory=set)
+    signings: set[str] = field(default_factory=set)
+    chosen: dict[int, tuple[bytes, Entry]] = field(default_factory=dict)
+
+    def take(self, seq: int, body: bytes, entry: Entry) -> None:
+        """Keep an entry and learn from it what belongs to the same matter; called in the order of the log."""
+        self.chosen[seq] = (body, entry)
+        if entry.type == EntryType.SUBMISSION_MADE:
+            self.submissions.add(entry.object)
+        elif entry.type == EntryType.TOKEN_MINTED:
+            self.publications.add(entry.object)
+        if entry.type in _OPENING:
+            self.ids.add(entry.object)
+        signing = entry.data.get("signing")
+        if isinstance(signing, str):
+            self.signings.add(signing)
+
+    def concerns(self, entry: Entry) -> bool:
+        """Return whether an entry belongs into the pack, signings and people aside."""
+        if entry.type == EntryType.TOKEN_MINTED:
+            return entry.data["submission"] in self.submissions
+        if entry.type == EntryType.SUBMISSION_MADE:
+            return entry.object in self.submissions or self._withdraws(entry)
+        if entry.type == EntryType.SIGNING_MADE:
+            return False
+        return entry.object in self.ids or _mentions(entry, self.ids)
+
+    def _withdraws(self, entry: Entry) -> bool:
+        """Whether a submission takes down what this pack shows as live: that is part of its story, and has no content of its own."""
+        return entry.data["content"] is None and any(target["previous"] in self.publications for target in entry.data["targets"])
+
+
 def _chosen(store: StoreReader, identifier: str, size: int) -> dict[int, tuple[bytes, Entry]]:
-    """Return the entries about `identifier`, about the submission and publications it belongs to, and about the people who acted."""
-    ids, people = {identifier}, set[str]()
-    for _ in range(3):  # id -> submission -> its publications and signings
-        before = len(ids)
-        for body in store.read(0, size):
-            text = body.decode()
-            if any(known in text for known in ids):
-                entry = load(body)
-                if entry.object in ids or _mentions(entry, ids):
-                    ids |= {found for found in {entry.object, *_ID.findall(text)} if found.startswith(_FOLLOWED)}
-                    people.add(entry.actor)
-        if len(ids) == before:
-            break
-    chosen: dict[int, tuple[bytes, Entry]] = {}
+    """Return the entries about `identifier`, about the submission it belongs to with its publications, and about the people who acted.
+
+    A list signature is there as its own entry, with the digests that were signed together: it never leads to what else stood in the list.
+    """
+    submissions = _submissions(store, identifier, size)
+    subject = _Subject(ids={identifier} | submissions, submissions=submissions)
     for seq, body in store.rows(0, size):
+        text = body.decode()
+        if any(known in text for known in subject.ids) and subject.concerns(entry := load(body)):
+            subject.take(seq, body, entry)
+    people = {entry.actor for _, entry in subject.chosen.values()}
+    shown = {text for _, entry in subject.chosen.values() for text in _strings(entry.data)}
+    for seq, body in store.rows(0, size):
+        if seq and not any(mark in body for mark in _WANTED):
+            continue
         entry = load(body)
+        signed = entry.type == EntryType.SIGNING_MADE and entry.object in subject.signings | {identifier}
         about_person = entry.type in _ABOUT_PEOPLE and (entry.object in people or entry.data.get("person") in people)
-        if entry.type in _ALWAYS or entry.object in ids or about_person or _mentions(entry, ids):
-            chosen[seq] = (body, entry)
-    return chosen
+        erased = entry.type == EntryType.VALUES_ERASED and not shown.isdisjoint(entry.data["commitments"])
+        if entry.type in _ALWAYS or signed or about_person or erased:
+            subject.chosen[seq] = (body, entry)
+    return subject.chosen
+
+
+def _submissions(store: StoreReader, identifier: str, size: int) -> set[str]:
+    """Return the submissions that an id of any kind leads to: one for most, several for a list that was signed together."""
+    found = {identifier} if identifier.startswith("sub_") else set[str]()
+    ids = {identifier}
+    for body in () if found else store.read(0, size):
+        if not any(known in body.decode() for known in ids):
+            continue
+        entry = load(body)
+        if entry.type == EntryType.TOKEN_MINTED and (entry.object in ids or entry.data["jti"] in ids):
+            found.add(entry.data["submission"])
+        elif entry.data.get("signing") in ids:
+            found.add(entry.object)
+        elif entry.type == EntryType.REFUSED and entry.object == identifier:
+            about = str(entry.data["about"])
+            found |= {about} if about.startswith("sub_") else _submissions(store, about, entry.seq) if about.startswith("pub_") else set()
+    return found
 
 
 _ABOUT_PEOPLE: Final = frozenset({
     EntryType.PERSON_ADDED, EntryType.APPOINTMENT_MADE, EntryType.APPOINTMENT_ENDED, EntryType.PERSON_SUSPENDED, EntryType.PERSON_RESTORED,
     EntryType.FACTOR_ENROLLED,
 })
+_OPENING: Final = frozenset({EntryType.SUBMISSION_MADE, EntryType.TOKEN_MINTED, EntryType.FREEZE_SET})
+"""What begins a matter of its own, whose later entries have it as their object."""
+_WANTED: Final = tuple(
+    f'"{kind}"'.encode() for kind in (*_ABOUT_PEOPLE, *_ALWAYS, EntryType.SIGNING_MADE, EntryType.VALUES_ERASED))
 
 
 def _mentions(entry: Entry, ids: set[str]) -> bool:
@@ -135,18 +195,29 @@ def _values(sources: Sources, chosen: dict[int, tuple[bytes, Entry]]) -> list[Sa
 
 
 def _blobs(sources: Sources, chosen: dict[int, tuple[bytes, Entry]]) -> list[bytes]:
-    """Return every blob the entries name, and the pictures that the contents among them name."""
+    """Return the blobs that the entries name, and what the contents and templates among them name, but nothing from there on.
+
+    Of a list that was signed together only the chosen decisions' statements are there: the others are digests in its entry.
+    """
     found: dict[str, bytes] = {}
-    queue = [text for _, entry in chosen.values() for text in _strings(entry.data) if _DIGEST.fullmatch(text)]
-    while queue:
-        digest = queue.pop()
-        if digest in found or not sources.blobs.has(digest):
-            continue
-        try:
-            data = sources.blobs.get(digest)
-        except (BlobMissing, BlobAltered):
-            continue
-        found[digest] = data
-        if data[:1] == b"{":
-            queue += _DIGEST.findall(data.decode(errors="replace"))
+    inner: list[str] = []
+    for _, entry in chosen.values():
+        data = {key: value for key, value in entry.data.items() if entry.type != EntryType.SIGNING_MADE or key == "proof"}
+        for digest in _strings(data):
+            blob = _blob(sources, found, digest)
+            if blob is not None and blob[:1] == b"{":
+                inner += _DIGEST.findall(blob.decode(errors="replace"))
+    for digest in inner:
+        _blob(sources, found, digest)
     return list(found.values())
+
+
+def _blob(sources: Sources, found: dict[str, bytes], digest: str) -> bytes | None:
+    """Add the blob of `digest` to `found`, where there is one, and return it; None where it is none, not there, or there already."""
+    if not _DIGEST.fullmatch(digest) or digest in found or not sources.blobs.has(digest):
+        return None
+    try:
+        found[digest] = sources.blobs.get(digest)
+    except (BlobMissing, BlobAltered):
+        return None
+    return found[digest]

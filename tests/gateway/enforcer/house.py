@@ -11,7 +11,7 @@ import itertools
 import json
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -236,19 +236,26 @@ class House:
 
     async def sign(self, person: str, submission: str, verdict: str) -> Done:
         """Sign the open stage of a submission as a person."""
+        return await self.sign_list(person, [submission], verdict)
+
+    async def sign_list(self, person: str, submissions: Sequence[str], verdict: str) -> Done:
+        """Sign the open stages of several submissions as a person, with one proof."""
         state, who = self.state, self.people[person]
-        found = state.submissions[submission]
-        stage = next(s for s in state.open_stages(found) if s.kind == verdict)
-        office = state.may_sign(who, stage, self.runner.now()) or ""
-        salt = f"salt{next(self.count)}"
-        statement = canonical.encode(build_statement(state, found, stage, who, office, salt))
-        digest = canonical.sha256(statement)
-        item = c.SignItem(submission=submission, revision=found.revision, stage=stage.id, verdict=verdict, salt=salt,  # type: ignore[arg-type]
-                          statement=digest, seen=found.seq)
-        proof = self.proof(person, list_digest(LIST_LABEL, [(digest, verdict)]))
+        items, blobs = [], {}
+        for submission in submissions:
+            found = state.submissions[submission]
+            stage = next(s for s in state.open_stages(found) if s.kind == verdict)
+            office = state.may_sign(who, stage, self.runner.now()) or ""
+            salt = f"salt{next(self.count)}"
+            statement = canonical.encode(build_statement(state, found, stage, who, office, salt))
+            digest = canonical.sha256(statement)
+            blobs[digest] = statement
+            items.append(c.SignItem(submission=submission, revision=found.revision, stage=stage.id, verdict=verdict, salt=salt,  # type: ignore[arg-type]
+                                    statement=digest, seen=found.seq))
+        proof = self.proof(person, list_digest(LIST_LABEL, [(item.statement, verdict) for item in items]))
         return await self.runner.submit(
-            Request(command=c.Sign(items=(item,), proof=proof, rip=self.parts.values.commit("127.0.0.1")), actor=who, grade=Grade.PROOF),
-            blobs={digest: statement})
+            Request(command=c.Sign(items=tuple(items), proof=proof, rip=self.parts.values.commit("127.0.0.1")), actor=who, grade=Grade.PROOF),
+            blobs=blobs)
 
     async def release(self, submission: str, approver: str = "gu", releaser: str = "fang") -> list[str]:
         """Approve and release; return the publications."""

@@ -12,6 +12,7 @@ import pytest
 from gateway.enforcer import evidence
 from gateway.log.checkpoint import parse_vkey
 from gateway.machine.state import PublicationState
+from gateway.protocol import commands as c
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
 from tests.gateway.enforcer.house import House, article
@@ -135,3 +136,89 @@ async def test_a_pack_about_one_submission_holds_no_other(hand: House, tmp_path:
         everything = b"".join(found.read(name) for name in found.namelist())
     assert other.encode() not in everything
     assert "另一篇不相干的".encode() not in everything
+
+
+async def test_a_list_that_was_signed_together_does_not_carry_the_others(hand: House, tmp_path: Path) -> None:
+    """One proof over two submissions: the pack of one has the other as digests in the list only, no statement, template, text or picture of it."""
+    mine = await hand.submit(article(cover=hand.cover()), "news")
+    other = await hand.submit(article(title="另一篇不相干的", body="<p>机密草稿</p>", cover=hand.cover()), "news")
+    await hand.sign_list("gu", [mine, other], "approve")
+    await hand.sign_list("fang", [other, mine], "release")
+    published = next(p.id for p in hand.state.publications.values() if p.submission == mine)
+    await hand.parts.gate.send(published)
+    for identifier in (mine, published):
+        pack = export(hand, identifier, tmp_path)
+        done = check(hand, pack, tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        with zipfile.ZipFile(pack) as found:
+            files = {name: found.read(name) for name in found.namelist()}
+        everything = b"".join(files.values())
+        for word in (other.encode(), "另一篇不相干的".encode(), "机密草稿".encode()):
+            assert word not in everything, word
+        assert everything.count(b"signing.made") >= 2
+    lists = [entry.object for entry in hand.entries(EntryType.SIGNING_MADE)]
+    with zipfile.ZipFile(export(hand, lists[0], tmp_path)) as found:
+        everything = b"".join(found.read(name) for name in found.namelist())
+    assert "机密草稿".encode() in everything, "who asks for the list gets the list"
+    assert check(hand, tmp_path / "pack.zip", tmp_path).returncode == 0
+
+
+async def test_a_withdrawal_belongs_to_the_story_and_an_edit_is_a_story_of_its_own(hand: House, tmp_path: Path) -> None:
+    """A pack shows that its publication was taken down; the withdrawal's own pack holds the template it names and nothing of the earlier submission."""
+    submission, publication = await sent(hand)
+    edit = await hand.submit(article(title="更正之后的题目", cover=hand.cover()), "news", operation="edit", previous=publication)
+    await hand.parts.gate.send((await hand.release(edit))[0])
+    edited = next(p.id for p in hand.state.publications.values() if p.submission == edit)
+    gone = await hand.submit(None, "news", operation="withdraw", previous=edited)
+    await hand.parts.gate.send((await hand.release(gone))[0])
+    seen = {}
+    for identifier in (submission, edit, gone):
+        pack = export(hand, identifier, tmp_path)
+        assert check(hand, pack, tmp_path).returncode == 0, identifier
+        with zipfile.ZipFile(pack) as found:
+            seen[identifier] = b"".join(found.read(name) for name in found.namelist() if name.startswith("entries/"))
+    assert b'"publication.gone"' in seen[edit]
+    assert gone.encode() in seen[edit]
+    assert edit.encode() not in seen[submission]
+    assert submission.encode() not in seen[gone]
+    assert b'"submission.made"' in seen[gone]
+
+
+@pytest.mark.parametrize("scope", ["submission", "all"])
+async def test_a_freeze_of_the_item_and_its_lifting_are_evidence(hand: House, tmp_path: Path, scope: str) -> None:
+    """A freeze of one submission and its thaw are in that submission's pack, one of everything is not; its own id has a pack as well."""
+    submission = await hand.submit(article(cover=hand.cover()), "news")
+    target = submission if scope == "submission" else ""
+    freeze = (await hand.do(c.Freeze(scope=scope, target=target, reason=hand.parts.values.commit("舆情")), "fang")).object  # type: ignore[arg-type] # of two values
+    await hand.thaw(freeze)
+    for identifier, there in ((submission, scope == "submission"), (freeze, True)):
+        pack = export(hand, identifier, tmp_path)
+        assert check(hand, pack, tmp_path).returncode == 0
+        with zipfile.ZipFile(pack) as found:
+            entries = b"".join(found.read(name) for name in found.namelist() if name.startswith("entries/"))
+        assert (b'"freeze.set"' in entries, b'"freeze.lifted"' in entries) == (there, there)
+
+
+async def test_a_person_or_a_channel_has_a_pack_without_what_they_published(hand: House, tmp_path: Path) -> None:
+    """Who holds which office, and which credential a channel had, without any submission."""
+    await sent(hand)
+    for identifier in (hand.people["gu"], hand.channels["news"]):
+        pack = export(hand, identifier, tmp_path)
+        done = check(hand, pack, tmp_path)
+        assert done.returncode == 0, done.stdout
+        with zipfile.ZipFile(pack) as found:
+            entries = b"".join(found.read(name) for name in found.namelist() if name.startswith("entries/"))
+        assert b'"submission.made"' not in entries
+        assert b'"token.minted"' not in entries
+
+
+async def test_a_refusal_about_a_publication_leads_to_its_submission(hand: House, tmp_path: Path) -> None:
+    """The attempt's own id, and the token's, lead to the same story."""
+    submission, publication = await sent(hand)
+    await hand.runner.refused(Denied("token_spent"), actor=hand.people["fang"], source="counter", about=publication)
+    (refusal,) = hand.entries(EntryType.REFUSED)
+    for identifier in (refusal.object, hand.state.publications[publication].jti):
+        pack = export(hand, identifier, tmp_path)
+        assert check(hand, pack, tmp_path).returncode == 0
+        with zipfile.ZipFile(pack) as found:
+            assert submission.encode() in b"".join(found.read(name) for name in found.namelist() if name.startswith("entries/"))
