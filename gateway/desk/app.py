@@ -66,7 +66,7 @@ def init_app(settings: DeskSettings, *, now: Callable[[], Instant] | None = None
         outbox = Outbox(settings, opened, Senders(settings.notices), tell)
         drafts = Drafts(opened, DeskBlobs(settings.blobs))
         app[PARTS] = Parts(
-            settings=settings, engine=engine, sessions=opened, socket=socket, follower=Follower(socket, opened, outbox.told), drafts=drafts,
+            settings=settings, engine=engine, sessions=opened, socket=socket, follower=Follower(socket, opened, outbox.told, outbox.wake), drafts=drafts,
             handing_in=HandingIn(socket, drafts), outbox=outbox, nudges=Nudges(opened, outbox, tell), words=Catalogue.load(WORDS), now=tell,
         )
         yield

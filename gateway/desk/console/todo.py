@@ -16,6 +16,7 @@ from gateway.protocol import instants
 
 LIMIT: Final = 200
 OWN_LIMIT: Final = 20
+EMERGENCY_DAYS: Final = 7
 TROUBLE: Final = ("unknown", "missed", "rejected", "abandoned", "absent", "stopped")
 
 
@@ -66,6 +67,14 @@ async def trouble(parts: Parts, who: Who) -> list[PublicationRow]:
         return list(await session.scalars(query.order_by(PublicationRow.changed_at.desc()).limit(OWN_LIMIT)))
 
 
+async def emergencies(parts: Parts) -> list[SubmissionRow]:
+    """Return the emergency withdrawals of the last week, the newest first: announced to everyone (regulation article 19)."""
+    since = instants.plus(parts.now(), -EMERGENCY_DAYS * 86_400)
+    query = select(SubmissionRow).where(SubmissionRow.emergency, SubmissionRow.made_at >= since).order_by(SubmissionRow.made_at.desc()).limit(OWN_LIMIT)
+    async with parts.sessions() as session:
+        return list(await session.scalars(query))
+
+
 async def todo(request: web.Request) -> web.Response:
     """Draw the page."""
     parts, who = request.app[PARTS], request[WHO]
@@ -78,5 +87,5 @@ async def todo(request: web.Request) -> web.Response:
         groups=[("todo.together", [row for row in waiting if together(row)]), ("todo.single", [row for row in waiting if not together(row)])],
         waiting=len(waiting), returned=await own(parts, who.person, "returned", "expired"),
         reviewing=reviewing, nudged=await parts.nudges.last(*(row.id for row in reviewing)), trouble=await trouble(parts, who),
-        done_today=(await counters(parts, decided))[decided],
+        emergencies=await emergencies(parts), done_today=(await counters(parts, decided))[decided],
     )

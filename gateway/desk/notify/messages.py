@@ -128,7 +128,7 @@ def _emergency(session: Session, settings: DeskSettings, about: str) -> Iterator
     for number, person in enumerate(session.scalars(select(PersonRow.id).where(PersonRow.suspended.is_(False))).all()):
         yield Message(
             key=f"emergency:{row.id}", person=person, subject=text, text=text, link=f"{settings.desk_url}/submissions/{row.id}",
-            mail=mail_of(session, person), to_group=number == 0,
+            mail=mail_of(session, person), to_group=number == 0, urgent=True,
         )
 
 

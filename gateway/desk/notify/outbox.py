@@ -1,10 +1,14 @@
-"""The outbox: notices are written in the transaction that learnt of them, then sent with retries, each at most once per key."""
+"""The outbox: notices are written in the transaction that learnt of them, then sent with retries, each at most once per key.
+
+Urgent notices (an emergency withdrawal) overtake everything that waits. A few are sent at a time, so that one slow server holds up
+nobody else; what was being sent when the desk stops is finished first.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import select, update
@@ -26,6 +30,7 @@ FRESH_SECONDS: Final = 24 * 3600
 LEASE_SECONDS: Final = 120
 TRIES: Final = 8
 FIRST_PAUSE: Final = 30
+AT_A_TIME: Final = 4
 
 
 class Outbox:
@@ -34,6 +39,7 @@ class Outbox:
     def __init__(self, settings: DeskSettings, sessions: Sessions, senders: Senders, now: Callable[[], Instant]) -> None:
         self._settings, self._sessions, self._senders, self._now = settings, sessions, senders, now
         self._woken = asyncio.Event()
+        self._taking = asyncio.Lock()
 
     @property
     def settings(self) -> DeskSettings:
@@ -53,10 +59,9 @@ class Outbox:
                 continue
             for message in messages(session, self._settings, kind, entry, about):
                 self.write(session, message, now)
-        self.wake()
 
     def wake(self) -> None:
-        """Send what was written, at once."""
+        """Send what was written and committed, at once."""
         self._woken.set()
 
     def write(self, session: Session, message: Message, now: Instant) -> int:
@@ -71,7 +76,7 @@ class Outbox:
         if session.get(NoticeRow, key) is None:
             session.add(NoticeRow(
                 key=key, way=way, address=address, subject=message.subject, text=message.text, link=message.link, state="waiting", tries=0,
-                made_at=now, next_at=now, error="",
+                made_at=now, next_at=now, error="", urgent=int(message.urgent),
             ))
             session.flush()
 
@@ -90,28 +95,39 @@ class Outbox:
                 continue
 
     async def send_due(self) -> int:
-        """Send what is due now and return how many went out."""
+        """Send what is due now, a few at a time, and return how many went out."""
+        return sum(await asyncio.gather(*(self._drain() for _ in range(AT_A_TIME))))
+
+    async def _drain(self) -> int:
         sent = 0
         while (row := await self._take()) is not None:
-            try:
-                await self._senders.send(row.way, row.address, Message(key=row.key, person=None, subject=row.subject, text=row.text, link=row.link))
-            except NotSent as error:
-                await self._failed(row, str(error))
-            else:
-                await self._mark(row.key, state="sent", error="")
-                sent += 1
+            sent += await _finished(self._send(row))
         return sent
 
+    async def _send(self, row: NoticeRow) -> int:
+        message = Message(key=row.key, person=None, subject=row.subject, text=row.text, link=row.link, urgent=bool(row.urgent))
+        try:
+            await self._senders.send(row.way, row.address, message)
+        except NotSent as error:
+            await self._failed(row, str(error))
+            return 0
+        await self._mark(row.key, state="sent", error="")
+        return 1
+
     async def _take(self) -> NoticeRow | None:
-        """Take the next due notice for two minutes, so that a crash between sending and marking repeats it at most after a pause."""
-        now = self._now()
-        async with self._sessions.begin() as session:
-            query = select(NoticeRow).where(NoticeRow.state == "waiting", NoticeRow.next_at <= now).order_by(NoticeRow.next_at).limit(1)
-            row = await session.scalar(query)
-            if row is not None:
-                row.next_at = instants.plus(now, LEASE_SECONDS)
-                row.tries += 1
-        return row
+        """Take the most urgent due notice for two minutes, so that a crash between sending and marking repeats it at most after a pause."""
+        async with self._taking:
+            now = self._now()
+            async with self._sessions.begin() as session:
+                query = (
+                    select(NoticeRow).where(NoticeRow.state == "waiting", NoticeRow.next_at <= now)
+                    .order_by(NoticeRow.urgent.desc(), NoticeRow.next_at).limit(1)
+                )
+                row = await session.scalar(query)
+                if row is not None:
+                    row.next_at = instants.plus(now, LEASE_SECONDS)
+                    row.tries += 1
+            return row
 
     async def _failed(self, row: NoticeRow, error: str) -> None:
         pause = FIRST_PAUSE * 4 ** min(row.tries - 1, 5)
@@ -122,3 +138,13 @@ class Outbox:
     async def _mark(self, key: str, **values: str) -> None:
         async with self._sessions.begin() as session:
             await session.execute(update(NoticeRow).where(NoticeRow.key == key).values(**values))
+
+
+async def _finished(sending: Coroutine[Any, Any, int]) -> int:
+    """Wait for a send, also where we are cancelled meanwhile: its mark is what keeps it from going out twice after a restart."""
+    task = asyncio.ensure_future(sending)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import smtplib
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,8 @@ from gateway.config import Notices
 from gateway.desk.notify.messages import Message
 
 DEADLINE: Final = 15.0
+_NO_CALLS: Final = str.maketrans("<>", "＜＞")
+"""In these robots `<…>` calls people; a title never does."""
 
 
 class NotSent(Exception):
@@ -23,13 +26,21 @@ class NotSent(Exception):
 
 
 def robot_body(kind: str, message: Message) -> dict[str, Any]:
-    """Return the webhook body for a robot of `kind` (WeCom group robot `text`, DingTalk `text`, Feishu `text`, or plain `json`)."""
+    """Return the webhook body for a robot of `kind` (WeCom group robot `text`, DingTalk `text`, Feishu `text`, or plain `json`).
+
+    An urgent message calls everybody in the group, in each robot's own way.
+    """
     text = f"{message.text}\n{message.link}"
-    if kind in {"wecom", "dingtalk"}:
-        return {"msgtype": "text", "text": {"content": text}}
+    if kind in {"wecom", "feishu"}:
+        text = text.translate(_NO_CALLS)
+    if kind == "wecom":
+        return {"msgtype": "text", "text": {"content": text, **({"mentioned_list": ["@all"]} if message.urgent else {})}}
+    if kind == "dingtalk":
+        return {"msgtype": "text", "text": {"content": text}, **({"at": {"isAtAll": True}} if message.urgent else {})}
     if kind == "feishu":
-        return {"msg_type": "text", "content": {"text": text}}
-    return {"subject": message.subject, "text": message.text, "link": message.link}
+        call = '<at user_id="all">所有人</at> ' if message.urgent else ""
+        return {"msg_type": "text", "content": {"text": call + text}}
+    return {"subject": message.subject, "text": message.text, "link": message.link, **({"urgent": True} if message.urgent else {})}
 
 
 class Senders:
@@ -69,8 +80,11 @@ class Senders:
     def _mail(self, address: str, message: Message) -> None:
         mail = EmailMessage()
         mail["Subject"], mail["From"], mail["To"] = _header(message.subject), self._notices.sender, _header(address)
-        mail["Date"], mail["Message-ID"] = formatdate(localtime=False), make_msgid(domain="qianfa.invalid")
+        # A notice that goes out twice (the desk was killed before it could note the first) carries the same id: mail programs show it once.
+        mail["Date"], mail["Message-ID"] = formatdate(localtime=False), f"<{hashlib.sha256(message.key.encode()).hexdigest()[:40]}@qianfa.invalid>"
         mail["Auto-Submitted"] = "auto-generated"
+        if message.urgent:
+            mail["X-Priority"], mail["Importance"] = "1", "high"
         mail.set_content(f"{message.text}\n\n{message.link}\n")
         parts = urlsplit(self._notices.smtp)
         with smtplib.SMTP(parts.hostname or "", parts.port or 25, timeout=DEADLINE) as server:

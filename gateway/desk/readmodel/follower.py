@@ -32,8 +32,8 @@ Told = Callable[[Session, Projection], None]
 class Follower:
     """Keeps the read model up with the log, and lets a page wait for an entry."""
 
-    def __init__(self, socket: CommandSocket, sessions: Sessions, told: Told) -> None:
-        self._socket, self._sessions, self._told = socket, sessions, told
+    def __init__(self, socket: CommandSocket, sessions: Sessions, told: Told, woken: Callable[[], None]) -> None:
+        self._socket, self._sessions, self._told, self._woken = socket, sessions, told, woken
         self._moved = asyncio.Condition()
         self.next = 0
         self.size = 0
@@ -78,6 +78,7 @@ class Follower:
         async with self._sessions.begin() as session:
             projection = await session.run_sync(_take, texts, contents, batch)
             await session.run_sync(self._told, projection)
+        self._woken()
         async with self._moved:
             self.next = max(self.next, batch[-1].seq + 1)
             self._moved.notify_all()

@@ -22,7 +22,10 @@ class SubmissionRow(Base):
     """A submission at its newest revision. `waiting` lists the open stages' ids, `since` when they opened."""
 
     __tablename__ = "read_submissions"
-    __table_args__ = (Index(None, "author", "made_at"), Index(None, "state", "made_at"), Index(None, "number"), Index(None, "unit", "made_at"))
+    __table_args__ = (
+        Index(None, "author", "made_at"), Index(None, "state", "made_at"), Index(None, "number"), Index(None, "unit", "made_at"),
+        Index(None, "emergency", "made_at"), Index(None, "scheduled"),
+    )
 
     id: Mapped[str] = mapped_column(String(80), primary_key=True)
     number: Mapped[str] = mapped_column(String(40))

@@ -54,6 +54,7 @@ class Place:
     wechat: WeChat
     stack: AsyncExitStack
     socket_stack: AsyncExitStack
+    desk_stack: AsyncExitStack
     clients: dict[str, Browser] = field(default_factory=dict)
 
     @property
@@ -78,6 +79,15 @@ class Place:
     async def caught_up(self) -> None:
         """Wait until the desk has read the whole log."""
         assert await self.parts.follower.reached(self.house.state.size - 1, 10.0)
+
+    async def stop_desk(self) -> None:
+        """Stop the desk; the enforcer goes on."""
+        await self.desk_stack.aclose()
+
+    async def start_desk(self) -> None:
+        """Start the desk again on what it left behind."""
+        self.app, _ = await serve(self.desk_stack, self.settings)
+        await self.caught_up()
 
     async def cut_off(self) -> None:
         """Take the enforcer's socket away."""
@@ -188,8 +198,9 @@ async def open_place(folder: Path, **over: Any) -> AsyncIterator[Place]:
         settings = DeskSettings.of(house.parts.settings.model_copy(update={"desk": house.parts.settings.desk.model_copy(update={"port": port})}))
         socket_stack = await stack.enter_async_context(AsyncExitStack())
         await serve_unix(socket_stack, init_socket(house.parts, sessions, peer_uids=frozenset({os.getuid()})), settings.socket, mode=0o660)
-        app, _ = await serve(stack, settings)
-        place = Place(house, staffed, sessions, settings, app, wechat, stack, socket_stack)
+        desk_stack = await stack.enter_async_context(AsyncExitStack())
+        app, _ = await serve(desk_stack, settings)
+        place = Place(house, staffed, sessions, settings, app, wechat, stack, socket_stack, desk_stack)
         await place.caught_up()
         yield place
 

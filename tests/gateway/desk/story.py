@@ -9,10 +9,14 @@ from typing import Any
 from PIL import Image
 
 from gateway import canonical
+from gateway.canonical import Digest
+from gateway.connectors.base import ChannelFacts, Operation, Previous
 from gateway.machine.signing import build_statement
 from gateway.protocol import commands as c
+from gateway.protocol import instants
 from gateway.protocol.commands import Grade, Proof, Request
-from gateway.protocol.statements import LIST_LABEL, list_digest
+from gateway.protocol.entries import EntryType
+from gateway.protocol.statements import EMERGENCY_LABEL, LIST_LABEL, list_digest
 from tests.gateway.desk.conftest import Answer, Browser, Place
 
 FACTS = {
@@ -94,3 +98,22 @@ async def publish(place: Place, browser: Browser, title: str, **over: Any) -> st
     await place.house.until(publication, "live")
     await place.caught_up()
     return publication
+
+
+async def withdraw_at_once(place: Place, person: str, publication: str) -> str:
+    """Take something down in an emergency, as the brand & PR head does at the counter; return the submission it made."""
+    house, who = place.house, place.people(person)
+    live = house.state.publications[publication]
+    channel = house.state.channels[live.channel]
+    facts = ChannelFacts(channel=channel.id, platform=channel.platform, account=channel.account, settings=channel.settings)
+    previous = Previous(id=live.remote_id, url=live.url, digest=Digest(live.template))
+    template = house.parts.connectors[channel.platform].render(None, facts, Operation.WITHDRAW, previous).to_bytes()
+    digest, number = canonical.sha256(template), next(house.count) + 10**9
+    proof = Proof(
+        method="totp", factor=f"factor/{who}/totp", nonce=f"n{number}", list_digest=list_digest(EMERGENCY_LABEL, [(digest, publication)]),
+        evidence=canonical.sha256(b"%d" % number), step=number)
+    command = c.EmergencyWithdraw(
+        publication=publication, template=digest, reason=house.parts.values.commit("数据有误"), window_to=instants.plus(house.runner.now(), 86_400),
+        proof=proof)
+    done = await house.runner.submit(Request(command=command, actor=who, grade=Grade.PROOF), blobs={digest: template})
+    return next(entry.object for entry in done.entries if entry.type == EntryType.SUBMISSION_MADE)

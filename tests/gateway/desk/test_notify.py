@@ -15,13 +15,18 @@ import pytest
 from aiohttp import web
 from sqlalchemy import select
 
+from gateway.clock import Clock
 from gateway.config import Notices
+from gateway.desk.database import migrate, open_engine, sessions
 from gateway.desk.notify.messages import Message
+from gateway.desk.notify.outbox import Outbox
 from gateway.desk.notify.senders import NotSent, Senders, robot_body
 from gateway.desk.notify.tables import NoticeRow
+from gateway.desk.settings import DeskSettings
+from gateway.protocol import instants
 from gateway.sandbox.running import listening
-from tests.gateway.desk.conftest import open_place
-from tests.gateway.desk.story import submit
+from tests.gateway.desk.conftest import Place, open_place
+from tests.gateway.desk.story import publish, submit, withdraw_at_once
 
 TITLE = "秋收之后，我们把水管修到了地头"
 
@@ -104,6 +109,128 @@ async def test_the_next_signer_is_told_once_with_a_link_to_that_item(tmp_path: P
                 await place.parts.follower.step()
             await place.parts.outbox.send_due()
             assert len(server.mails) + len(heard) == before
+
+
+async def test_an_emergency_reaches_everyone_once(tmp_path: Path) -> None:
+    """Everyone's mail and the whole group hear of it; a desk that was down tells them at its start, and no restart or rebuild tells them again."""
+    heard: list[Any] = []
+
+    async def robot(request: web.Request) -> web.Response:
+        heard.append(json.loads(await request.read()))
+        return web.json_response({"errcode": 0})
+
+    app = web.Application()
+    app.router.add_post("/robot", robot)
+    async with mail_server() as (server, smtp), listening(app) as url:
+        notices = Notices(smtp=smtp, sender="qianfa@heting.example", robot=f"{url}/robot", robot_kind="wecom")
+        async with open_place(tmp_path, notices=notices) as place:
+            publication = await publish(place, await place.browser("lu"), TITLE)
+            await place.parts.outbox.send_due()
+            await place.stop_desk()  # it happens while nobody follows
+            submission = await withdraw_at_once(place, "xu", publication)
+            server.mails.clear()
+            heard.clear()
+            await place.start_desk()
+            async with asyncio.timeout(60):
+                while len(_urgent(server)) < len(place.staffed.people) or not [item for item in heard if "应急撤稿" in item["text"]["content"]]:
+                    await asyncio.sleep(0.05)
+            assert sorted(_urgent(server)) == sorted(f"{who}@heting.example" for who in place.staffed.people)
+            (call,) = [item for item in heard if "应急撤稿" in item["text"]["content"]]
+            assert call["text"]["mentioned_list"] == ["@all"]
+            assert f"{place.settings.desk_url}/submissions/{submission}" in call["text"]["content"]
+            assert "许文澜" in call["text"]["content"]
+            assert "数据有误" not in call["text"]["content"]
+            await _told_again_by_nothing(place, server, heard)
+            page = await (await place.browser("lin")).get(f"/submissions/{submission}")  # another unit reads it too
+            assert page.status == 200
+            assert "应急撤稿" in (await (await place.browser("he")).get("/")).text
+
+
+def _urgent(server: MailServer) -> list[str]:
+    return [to for to, mail in server.mails if mail["X-Priority"] == "1"]
+
+
+async def _told_again_by_nothing(place: Place, server: MailServer, heard: list[Any]) -> None:
+    before, ids = len(server.mails) + len(heard), {mail["Message-ID"] for _, mail in server.mails}
+    await place.stop_desk()
+    await place.start_desk()
+    await place.parts.follower.rebuild()
+    while place.parts.follower.next < place.house.state.size:
+        await place.parts.follower.step()
+    await place.parts.outbox.send_due()
+    again = [item for item in heard if "应急撤稿" in item["text"]["content"]]
+    assert len(again) == 1
+    assert len({mail["Message-ID"] for _, mail in server.mails if mail["X-Priority"]}) == len(place.staffed.people)
+    # Killed between sending and noting it, the desk sends once more under the same id, which mail programs show once.
+    async with place.parts.sessions.begin() as session:
+        row = await session.scalar(select(NoticeRow).where(NoticeRow.urgent == 1, NoticeRow.way == "mail"))
+        assert row is not None
+        row.state, row.next_at = "waiting", place.parts.now()
+    assert await place.parts.outbox.send_due() <= 1
+    async with asyncio.timeout(20):
+        while len(server.mails) + len(heard) < before + 1:
+            await asyncio.sleep(0.02)
+    assert server.mails[-1][1]["Message-ID"] in ids
+
+
+async def test_urgent_notices_overtake_what_waits(tmp_path: Path) -> None:
+    """The newest urgent notice is taken before the oldest ordinary one."""
+    migrate(tmp_path / "desk.db")
+    engine = open_engine(tmp_path / "desk.db")
+    settings = DeskSettings(data=tmp_path, socket=tmp_path / "none", desk_url="http://desk.localhost", counter_url="http://c.localhost", kind="sandbox")
+    outbox = Outbox(settings, sessions(engine), Senders(Notices(robot="http://127.0.0.1:9/", robot_kind="wecom")), Clock().now)
+    now = Clock().now()
+    async with sessions(engine).begin() as session:
+        for number, key in enumerate(("old", "new", "emergency")):
+            message = Message(key=key, person=None, subject="s", text="t", link="l", to_group=True, urgent=key == "emergency")
+            await session.run_sync(lambda s, m=message, n=number: outbox.write(s, m, instants.plus(now, n - 10)))
+    taken = [(await outbox._take()), (await outbox._take()), (await outbox._take()), (await outbox._take())]
+    await engine.dispose()
+    assert [row.key.split("|")[0] if row else None for row in taken] == ["emergency", "old", "new", None]
+
+
+async def test_a_stop_waits_for_the_send_under_way(tmp_path: Path) -> None:
+    """Stopped in the middle of a send, the outbox ends it and notes it, and takes no further one."""
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.Response:
+        begun.set()
+        await go.wait()
+        return web.json_response({"errcode": 0})
+
+    app = web.Application()
+    app.router.add_post("/robot", slow)
+    migrate(tmp_path / "desk.db")
+    engine = open_engine(tmp_path / "desk.db")
+    async with listening(app) as url:
+        settings = DeskSettings(data=tmp_path, socket=tmp_path / "none", desk_url="http://desk.localhost", counter_url="http://c.localhost", kind="sandbox")
+        senders = Senders(Notices(robot=f"{url}/robot", robot_kind="wecom"))
+        outbox = Outbox(settings, sessions(engine), senders, Clock().now)
+        async with sessions(engine).begin() as session:
+            await session.run_sync(lambda s: outbox.write(s, Message(key="k", person=None, subject="s", text="t", link="l", to_group=True), Clock().now()))
+        running = asyncio.create_task(outbox.run())
+        await begun.wait()
+        running.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        async with sessions(engine)() as session:
+            row = await session.get(NoticeRow, "k|robot|group")
+    await engine.dispose()
+    assert row is not None
+    assert (row.state, row.tries) == ("sent", 1)
+
+
+@pytest.mark.parametrize(("kind", "body"), [
+    ("wecom", {"msgtype": "text", "text": {"content": "＜@all＞\nl", "mentioned_list": ["@all"]}}),
+    ("dingtalk", {"msgtype": "text", "text": {"content": "<@all>\nl"}, "at": {"isAtAll": True}}),
+    ("feishu", {"msg_type": "text", "content": {"text": '<at user_id="all">所有人</at> ＜@all＞\nl'}}),
+    ("json", {"subject": "s", "text": "<@all>", "link": "l", "urgent": True}),
+])
+def test_an_urgent_message_calls_everybody_and_a_title_calls_nobody(kind: str, body: dict[str, Any]) -> None:
+    """Each robot has its own way to call all; what stands in a title is no such call."""
+    assert robot_body(kind, Message(key="k", person=None, subject="s", text="<@all>", link="l", urgent=True)) == body
 
 
 @pytest.mark.parametrize(("kind", "body"), [

@@ -1,4 +1,4 @@
-"""Nudges, and urgent notices first.
+"""Nudges, urgent notices first, and indexes for emergencies and the schedule.
 
 Revision ID: 0002
 """
@@ -15,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the nudges' table and the notices' urgency."""
+    """Add the nudges' table, the notices' urgency and two indexes."""
     op.add_column("notices", sa.Column("urgent", sa.Integer(), server_default="0", nullable=False))
     op.create_table(
         "nudges",
@@ -28,6 +28,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("submission", "after", name=op.f("pk_nudges")),
     )
     op.create_index(op.f("ix_nudges_by_command"), "nudges", ["by", "command"], unique=True)
+    op.create_index(op.f("ix_read_submissions_emergency_made_at"), "read_submissions", ["emergency", "made_at"])
+    op.create_index(op.f("ix_read_submissions_scheduled"), "read_submissions", ["scheduled"])
 
 
 def downgrade() -> None:
