@@ -44,6 +44,7 @@ FEED_WAIT: Final = 25.0
 PARTS: Final = web.AppKey("parts", Parts)
 SESSIONS: Final = web.AppKey("sessions", Sessions)
 VERIFICATIONS: Final = web.AppKey("verifications", Verifications)
+CLOSING: Final = web.AppKey("closing", asyncio.Event)
 _M = TypeVar("_M", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -53,6 +54,8 @@ def init_socket(parts: Parts, sessions: Sessions, *, peer_uids: frozenset[int]) 
     app = web.Application(client_max_size=BLOB_LIMIT, middlewares=[_peer_check(peer_uids), _problems])
     app[PARTS], app[SESSIONS] = parts, sessions
     app[VERIFICATIONS] = Verifications(parts)
+    app[CLOSING] = asyncio.Event()
+    app.on_shutdown.append(_close)
     app.add_routes([
         web.post("/v1/session/redeem", _redeem), web.post("/v1/session/pair", _pair), web.post("/v1/session/end", _end),
         web.get("/v1/session", _session), web.post("/v1/preflight", _preflight), web.put("/v1/blob", _put_blob),
@@ -238,16 +241,29 @@ async def _feed(request: web.Request) -> web.StreamResponse:
     after, limit, wait = (_number(request, name, default) for name, default in (("after", 0), ("limit", 500), ("wait", 0)))
     state = parts.runner.state
     if state.size <= after and wait:
-        try:
-            async with asyncio.timeout(min(wait, FEED_WAIT)):
-                await parts.runner.wait_change()
-        except TimeoutError:
-            pass
+        await _change(request.app, min(wait, FEED_WAIT))
     stop = min(state.size, after + min(limit, FEED_LIMIT))
     bodies = await asyncio.to_thread(read_bodies, parts, after, stop) if after < stop else []
     head = {"size": state.size, "sealed": parts.runner.sealed, "epoch": state.epoch}
     text = json.dumps(head)[:-1].encode() + b', "entries": [' + b",".join(bodies) + b"]}"
     return web.Response(body=text, content_type="application/json")
+
+
+async def _change(app: web.Application, seconds: float) -> None:
+    """Wait for the next durable entry, at most `seconds`, and no longer than this socket is served: a stop does not wait for readers."""
+    change = asyncio.ensure_future(app[PARTS].runner.wait_change())
+    closing = asyncio.ensure_future(app[CLOSING].wait())
+    try:
+        await asyncio.wait({change, closing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if change.done():
+            change.result()
+    finally:
+        change.cancel()
+        closing.cancel()
+
+
+async def _close(app: web.Application) -> None:
+    app[CLOSING].set()
 
 
 def _number(request: web.Request, name: str, default: int) -> int:
