@@ -228,12 +228,19 @@ def prove(config: Path | None, entry: int) -> None:
 
 @log_.command()
 @_CONFIG
-@click.argument("identifier")
-@click.option("--to", "target", type=click.Path(path_type=Path), default=None, help="zip to write; default: ID.zip")
-def export(config: Path | None, identifier: str, target: Path | None) -> None:
-    """Write the evidence pack about any id; a stranger checks it with the verifier inside."""
+@click.argument("identifier", required=False)
+@click.option("--from", "first", type=click.IntRange(min=0), default=None, help="instead of an id: every entry from this number on")
+@click.option("--until", "last", type=click.IntRange(min=0), default=None, help="with --from: the last entry; default: the newest")
+@click.option("--to", "target", type=click.Path(path_type=Path), default=None, help="zip to write; default: ID.zip, or entries.zip")
+def export(config: Path | None, identifier: str | None, first: int | None, last: int | None, target: Path | None) -> None:
+    """Write the evidence pack about any id, or of every entry in a range; a stranger checks it with the verifier inside."""
+    if (identifier is None) == (first is None) or (last is not None and first is None):
+        raise click.UsageError("give an id, or --from with or without --until")
     try:
-        click.echo(commands.export(_settings(config), identifier, target or Path(f"{identifier}.zip")))
+        if identifier is not None:
+            click.echo(commands.export(_settings(config), identifier, target or Path(f"{identifier}.zip")))
+        else:
+            click.echo(commands.export_range(_settings(config), first or 0, last, target or Path("entries.zip")))
     except commands.CommandFailed as error:
         raise click.ClickException(str(error)) from error
 

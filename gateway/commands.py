@@ -10,10 +10,11 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -287,10 +288,35 @@ def export(settings: Settings, identifier: str, target: Path) -> str:
     """Write the evidence pack about `identifier` to `target`, from the files alone (the enforcer may run or not).
 
     Raises:
-        CommandFailed: nothing concerns the id, or the log does not verify.
+        CommandFailed: nothing concerns the id, the log does not verify, or the pack cannot be written.
     """
-    from gateway.enforcer.evidence import Sources, write_pack
-    from gateway.protocol.denials import Denied
+    from gateway.enforcer.evidence import write_pack
+
+    with _sources(settings) as sources, _written(target, f"nothing in the log concerns {identifier}") as file:
+        write_pack(sources, identifier, file)
+    return _pack_words(target)
+
+
+def export_range(settings: Settings, first: int, last: int | None, target: Path) -> str:
+    """Write the pack that holds every entry from `first` to `last` (None: the newest) to `target`, as `export` does.
+
+    Raises:
+        CommandFailed: the log has no such entries, does not verify, or the pack cannot be written.
+    """
+    from gateway.enforcer.evidence import write_range
+
+    with _sources(settings) as sources, _written(target, f"the log has no entries {first} to {last}") as file:
+        begins, ends = write_range(sources, first, last, file)
+    return f"每一条 every entry {begins} – {ends}\n{_pack_words(target)}"
+
+
+def _pack_words(target: Path) -> str:
+    return f"{target}  (python3 verify.py inside it, or: python3 -m gateway.log.verify {target})"
+
+
+@contextmanager
+def _sources(settings: Settings) -> Iterator[Any]:
+    from gateway.enforcer.evidence import Sources
 
     try:
         report = audit.verify_store(settings.enforcer_data / "log.db", parse_vkey(settings.log_key))
@@ -299,17 +325,28 @@ def export(settings: Settings, identifier: str, target: Path) -> str:
     if not report.ok:
         raise CommandFailed("the log does not verify: run `qianfa log verify`")
     sources = Sources.of_folder(settings.enforcer_data, report.tree, report.chain)
+    try:
+        yield sources
+    finally:
+        sources.values.close()
+
+
+@contextmanager
+def _written(target: Path, nothing: str) -> Iterator[IO[bytes]]:
+    """Give a file that becomes `target` only when it is whole; `nothing` is what to say where there is nothing to write."""
+    from gateway.protocol.denials import Denied
+
     part = target.with_name(target.name + ".part")
     try:
         with part.open("wb") as file:
-            write_pack(sources, identifier, file)
+            yield file
         part.replace(target)
     except Denied as denied:
-        raise CommandFailed(f"nothing in the log concerns {identifier}") from denied
+        raise CommandFailed(nothing) from denied
+    except OSError as error:
+        raise CommandFailed(f"cannot write {target}: {error.strerror}") from error
     finally:
         part.unlink(missing_ok=True)
-        sources.values.close()
-    return f"{target}  (python3 verify.py inside it, or: python3 -m gateway.log.verify {target})"
 
 
 # ---- doctor -----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -15,9 +16,9 @@ from gateway.enforcer.parts import Parts
 from gateway.enforcer.values import Values
 from gateway.log import bundle
 from gateway.log.bundle import SaltedValue
-from gateway.log.checkpoint import KeyChain
+from gateway.log.checkpoint import KeyChain, rotation_in
 from gateway.log.merkle import Tree
-from gateway.log.store import StoreReader
+from gateway.log.store import StoredCheckpoint, StoreReader
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import Entry, EntryType, load
 
@@ -113,6 +114,47 @@ class _Subject:
     def _withdraws(self, entry: Entry) -> bool:
         """Whether a submission takes down what this pack shows as live: that is part of its story, and has no content of its own."""
         return entry.data["content"] is None and any(target["previous"] in self.publications for target in entry.data["targets"])
+
+
+def write_range(sources: Sources, first: int, last: int | None, target: IO[bytes]) -> tuple[int, int]:
+    """Write the pack that holds *every* entry from `first` to `last` (None: the newest), and return the numbers it really begins and ends with.
+
+    A range lies between two signed checkpoints, so it begins at the nearest one before and ends at the nearest one after. It holds the
+    entries alone, no contents and no names: what it is for is to show that nothing was left out.
+
+    Raises:
+        Denied: `not_found` where the log has no such entries.
+    """
+    with StoreReader.open_readonly(sources.log) as store:
+        newest = store.last_checkpoint()
+        last = last if last is not None or newest is None else newest.size - 1
+        end = next(store.checkpoints(last), None) if last is not None and 0 <= first <= last else None
+        if end is None:
+            raise Denied("not_found", detail=f"{first}–{last}")
+        begin = _checkpoint_before(store, first)
+        start = begin.size if begin is not None else 0
+        chain, rotations = KeyChain(sources.chain.first), []
+        for seq, body in store.rows(0, end.size):
+            data = rotation_in(body)
+            if data is not None:
+                chain.follow(seq, data)
+                rotations += [(seq, body)] if seq < start else []
+        bundle.export_range(
+            target, id=f"entries {start}-{end.size - 1}", bodies=store.read(start, end.size), start=start,
+            from_note=begin.note if begin is not None else None, tree=sources.tree, note=end.note, chain=chain, rotations=rotations,
+        )
+    return start, end.size - 1
+
+
+def _checkpoint_before(store: StoreReader, seq: int) -> StoredCheckpoint | None:
+    """Return the newest checkpoint whose range to the right begins at `seq` or before, None for the beginning of the log."""
+    reach = 1
+    while reach <= 2 * seq:
+        found = list(takewhile(lambda row: row.size <= seq, store.checkpoints(seq - reach)))
+        if found:
+            return found[-1]
+        reach *= 2
+    return None
 
 
 def _chosen(store: StoreReader, identifier: str, size: int) -> dict[int, tuple[bytes, Entry]]:

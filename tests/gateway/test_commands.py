@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -13,12 +15,17 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import cli, commands
 from gateway.config import Settings, load
 from gateway.enforcer.admin import init_admin
+from gateway.enforcer.founding import signer_of
 from gateway.listening import serve_unix
-from gateway.protocol.entries import EntryType
+from gateway.log import verify
+from gateway.log.checkpoint import LogKey, Signer, rotation_data
+from gateway.protocol.commands import Change, Grade, Request, RotateLogKey
+from gateway.protocol.entries import SYSTEM, EntryType
 from tests.gateway.enforcer.house import House, found_house, open_house
 
 ARGUMENTS = [
@@ -158,6 +165,64 @@ def test_log_verify_prove_and_export(tmp_path: Path) -> None:
     assert "verify.py" in zipfile.ZipFile(tmp_path / "pack.zip").namelist()
     assert run("log", "export", "pub_nothing000", "--to", str(tmp_path / "none.zip"), *config).exit_code == 1
     assert not list(tmp_path.glob("none*"))
+
+
+async def test_every_entry_between_two_checkpoints_is_exported_and_verified_by_the_one_file(tmp_path: Path) -> None:
+    """A range begins and ends at signed checkpoints and holds every entry between; one dropped is found; a key rotated before or after fits in."""
+    founded = found_house(tmp_path)
+    async with open_house(tmp_path, {}, codes=founded.codes) as house:
+        await house.staff()
+        early = house.state.size
+        old = signer_of(house.parts.vault, founded.settings.deployment)
+        private = Ed25519PrivateKey.from_private_bytes(b"n" * 32)
+        new = Signer(LogKey(old.key.name, private.public_key().public_bytes_raw()), private.sign)
+        rotation = rotation_data(new=new.key, old=old)
+        await house.runner.submit(
+            Request(command=RotateLogKey(new_key=rotation["key"], signature=rotation["signature"]), actor=SYSTEM, grade=Grade.SYSTEM), rotate_to=new)
+        size = house.state.size
+        await house.change(Change(type=EntryType.UNIT_ADDED, object="unit_two", data={"name": "二", "parent": house.state.group, "kind": "subsidiary"}))
+    config = ["--config", str(founded.settings.data / "qianfa.toml")]
+    target = tmp_path / "range.zip"
+    for first, last in ((0, 3), (0, early - 1), (5, early - 1), (10, None), (size, None), (0, None)):
+        wanted = ["--from", str(first), *(["--until", str(last)] if last is not None else [])]
+        done = await asyncio.to_thread(run, "log", "export", *wanted, "--to", str(target), *config)
+        assert done.exit_code == 0, done.output
+        verdict = verify_file(target, founded.fingerprint)
+        assert verdict.returncode == 0, verdict.stdout
+        words = next(line for line in verdict.stdout.splitlines() if "range whole" in line)
+        begins, ends = map(int, words.rpartition(": ")[2].split(" – "))
+        assert begins <= first
+        assert ends >= (first if last is None else last)
+        assert f"{begins} – {ends}" in done.output
+    with zipfile.ZipFile(target) as pack:
+        files = {name: pack.read(name) for name in pack.namelist()}
+    assert not any(name.startswith(("blobs/", "values")) for name in files), "a range shows that nothing is left out, not what people wrote"
+    lines = files["log.jsonl"].splitlines(keepends=True)
+    files["log.jsonl"] = b"".join(lines[:12] + lines[13:])
+    with zipfile.ZipFile(target, "w") as pack:
+        for name, data in files.items():
+            pack.writestr(name, data)
+    assert verify_file(target, founded.fingerprint).returncode == 1
+
+
+def verify_file(pack: Path, fingerprint: str) -> subprocess.CompletedProcess[str]:
+    """Run the stand-alone verifier on a pack as a stranger does."""
+    command = [sys.executable, "-I", str(Path(verify.__file__)), str(pack), "--fingerprint", fingerprint]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(("arguments", "status", "said"), [
+    ([], 2, "--from"), (["per_x", "--from", "0"], 2, "--from"), (["--until", "3"], 2, "--from"), (["per_x", "--until", "3"], 2, "--from"),
+    (["--from", "-1"], 2, "range"), (["--from", "99"], 1, "no entries 99"), (["--from", "5", "--until", "3"], 1, "no entries 5 to 3"),
+    (["--from", "0", "--until", "99"], 1, "no entries 0 to 99"), (["--from", "0", "--to", "{folder}/none/x.zip"], 1, "cannot write"),
+])
+def test_a_range_that_is_not_there_is_said(tmp_path: Path, arguments: list[str], status: int, said: str) -> None:
+    """Neither an id nor a range, both, a range beyond the log or backwards, a folder that is not there: a word about it, and no file."""
+    founded = found_house(tmp_path)
+    given = [argument.format(folder=tmp_path) for argument in arguments]
+    done = run("log", "export", *given, *([] if "--to" in given else ["--to", str(tmp_path / "x.zip")]), "--config", str(founded.settings.data / "qianfa.toml"))
+    assert (done.exit_code, said in done.output) == (status, True), done.output
+    assert not list(tmp_path.glob("x.zip*"))
 
 
 def _people(settings: Settings) -> list[str]:
