@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -33,6 +34,27 @@ def test_parsing_is_the_inverse(value: Any) -> None:
     assert canonical.parse(canonical.encode(value)) == value
 
 
+_any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(alphabet='":,[]{}0129.eE-a键', max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(alphabet='":,0.ea', max_size=4), inner, max_size=3), max_leaves=6,
+)
+
+
+@given(_any_json, st.booleans())
+def test_any_other_json_is_refused_or_is_the_one_spelling(value: Any, ascii_only: bool) -> None:  # noqa: FBT001 -- drawn by the test
+    """Floats and large numbers, in texts and beside them: what is read holds no float, and spells back to the same bytes."""
+    data = json.dumps(value, ensure_ascii=ascii_only, sort_keys=True, separators=(",", ":")).encode()
+    try:
+        expected: bytes | None = canonical.encode(value)
+    except canonical.NotCanonical:
+        expected = None
+    if expected == data:
+        assert canonical.parse(data) == value
+    else:
+        with pytest.raises(canonical.NotCanonical):
+            canonical.parse(data)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -40,6 +62,8 @@ def test_parsing_is_the_inverse(value: Any) -> None:
         b'"\\u0041"', b'"\\ud800"', b"\xef\xbb\xbf{}", b"{}\n", b'"\xc0\xae"', b"", b"[" * 5000 + b"]" * 5000,
         '{"键":1}'.encode(), b"[" * 65 + b"]" * 65, b'{"\\u952e":1}', b'["\\ud83d\\ude00"]', b"-9007199254740992", b"1" * 5000, b"[-Infinity]",
         '["键",1.0]'.encode(), '["键",9007199254740992]'.encode(), ("[" * 65 + '"键"' + "]" * 65).encode(), b'{"a":"\\ud800"}',
+        b'{"a":1.5}', b'{"a":-1E5}', b"1.5", b"-", b"[1.5]", b"[-1e5]", b"18446744073709551616", b"[1E400]", b'{"a":"b:1.5","c":9007199254740992}', b"[1,-0]", b"1.",
+        b'["\xed\xa0\x80"]', b"[" * 40 + b"[1.5" + b"]" * 41,
     ],
 )
 def test_every_other_spelling_is_refused(data: bytes) -> None:
@@ -57,10 +81,10 @@ def test_values_without_a_canonical_form_are_refused(value: Any) -> None:
 
 @pytest.mark.parametrize("data", [
     b"[" * 64 + b"]" * 64, b"[" + b"[]," * 70 + b"[]]", b'["[[[[", 9007199254740991,-9007199254740991]'.replace(b", ", b","), b'{"a":"\\u0000\\n"}',
-    '{"a":["键","😀"]}'.encode(),
+    '{"a":["键","😀"]}'.encode(), b'{"a":"b:1.5"}', b'{"a":"\\":-2e9","b":[1,0,-7]}', '"\u2028\u007f"'.encode(),
 ])
 def test_what_is_canonical_is_read(data: bytes) -> None:
-    """Sixty-four levels, many brackets side by side, brackets in texts, the largest integers and control characters are all fine."""
+    """Sixty-four levels, many brackets side by side, brackets and floats in texts, the largest integers and control characters are all fine."""
     assert canonical.encode(canonical.parse(data)) == data
 
 
