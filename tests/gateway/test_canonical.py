@@ -41,7 +41,7 @@ _any_json = st.recursive(
 
 
 @given(_any_json, st.booleans())
-def test_any_other_json_is_refused_or_is_the_one_spelling(value: Any, ascii_only: bool) -> None:  # noqa: FBT001 -- drawn by the test
+def test_any_other_json_is_refused_or_is_the_one_spelling(value: Any, ascii_only: bool) -> None:
     """Floats and large numbers, in texts and beside them: what is read holds no float, and spells back to the same bytes."""
     data = json.dumps(value, ensure_ascii=ascii_only, sort_keys=True, separators=(",", ":")).encode()
     try:
