@@ -1,6 +1,6 @@
 """The reserve: disk space beside the log that is given up so that a stop or a withdrawal can be logged on a full disk.
 
-1. Room is measured (statvfs) before anything is appended. Below `LOW` only what stops, takes down, or records what has happened already
+1. Room is measured (statvfs, at most every 50 ms) before anything is appended. Below `LOW` only what stops, takes down, or records what has happened already
    is let through; everything else is refused in plain words, and nothing is lost.
 2. The first command let through then gives the reserve up. From there on ordinary commands wait until the disk has room for both.
 3. `keep` sets the reserve aside again as soon as there is room.
@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +39,11 @@ from gateway.protocol.denials import Denied
 LOW: Final = 16 << 20
 """Bytes that must be free beside the reserve for an ordinary command."""
 
+RECENT: Final = 0.05
+"""Seconds for which a measurement of ample room is believed."""
+AMPLE: Final = RESERVE + 8 * LOW
+"""Bytes from which on room is ample: a reserve that is being set aside, and more than is written in `RECENT`."""
+
 _ALWAYS: Final = frozenset({
     Stop, Freeze, Return, EmergencyWithdraw, Abandon, Miss, RecordOutcome, RecordDrift, RecordVault, StartEnforcer, OpenIncarnation,
 })
@@ -50,11 +56,31 @@ def free_bytes(folder: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
+class RecentRoom:
+    """`free_bytes` of one folder, measured anew once what is known is 50 ms old: three commands stand in the way of every send.
+
+    In that time a disk takes far less than `LOW` from this log; while there is little room, each command measures for itself.
+    """
+
+    def __init__(self, measure: Callable[[Path], int] = free_bytes, *, moment: Callable[[], float] = time.monotonic) -> None:
+        self._measure, self._moment = measure, moment
+        self._known, self._until = 0, 0.0
+
+    def __call__(self, folder: Path) -> int:
+        """Return the bytes free under `folder`."""
+        now = self._moment()
+        if now >= self._until or self._known < AMPLE:
+            self._known = self._measure(folder)
+            self._until = now + RECENT
+        return self._known
+
+
 class Reserve:
     """The reserve of one log's disk."""
 
-    def __init__(self, store: LogStore, *, size: int = RESERVE, free: Callable[[Path], int] = free_bytes) -> None:
-        self._store, self._size, self._free = store, size, free
+    def __init__(self, store: LogStore, *, size: int = RESERVE, free: Callable[[Path], int] | None = None) -> None:
+        self._store, self._size = store, size
+        self._free = RecentRoom() if free is None else free
         self._folder = store.path.parent
         self.held = store.path.with_name(store.path.name + ".reserve").exists()
 

@@ -15,7 +15,7 @@ import pytest
 
 from gateway import canonical
 from gateway.enforcer.blobs import BlobAltered, BlobMissing, BlobStore
-from gateway.enforcer.reserve import LOW, Reserve
+from gateway.enforcer.reserve import AMPLE, LOW, RECENT, RecentRoom, Reserve
 from gateway.log.copies import CheckpointCopies
 from gateway.log.errors import LogUnavailable
 from gateway.log.store import RESERVE, LogStore
@@ -287,3 +287,21 @@ def test_a_blob_that_cannot_be_written_is_not_filed(tmp_path: Path, monkeypatch:
 
 def _no_space(_handle: int) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_ample_room_is_measured_now_and_then_and_little_room_each_time(tmp_path: Path) -> None:
+    """A measurement of ample room is believed for 50 ms; one of less is not believed at all."""
+    moment, free, measured = [0.0], [AMPLE], [0]
+
+    def measure(_folder: Path) -> int:
+        measured[0] += 1
+        return free[0]
+
+    room = RecentRoom(measure, moment=lambda: moment[0])
+    assert room(tmp_path) == AMPLE
+    free[0] = 0
+    assert (room(tmp_path), measured[0]) == (AMPLE, 1)
+    moment[0] += RECENT
+    assert (room(tmp_path), room(tmp_path), measured[0]) == (0, 0, 3)
+    free[0] = AMPLE
+    assert room(tmp_path) == AMPLE
