@@ -1,0 +1,187 @@
+"""What planted bugs in dual control once went unseen: each change that one condition alone lets through or holds back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway.canonical import Digest
+from gateway.machine.state import Office
+from gateway.protocol import commands as c
+from gateway.protocol import instants
+from gateway.protocol.commands import Change
+from gateway.protocol.entries import EntryType
+from gateway.protocol.statements import PROPOSAL_LABEL, list_digest
+from tests.gateway.machine.company import GROUP, Company, denied, text_digest
+
+E = EntryType
+DIGEST = text_digest("x")
+CHANNEL = {"platform": "wordpress", "account": "new.example", "name": "新站", "unit": GROUP, "level": "company", "filing": "filed",
+           "filing_number": "备-9"}
+
+
+@pytest.fixture
+def company() -> Company:
+    return Company.staffed()
+
+
+def change(kind: EntryType, object_: str, /, **data: Any) -> Change:
+    """Return a change."""
+    return Change(type=kind, object=object_, data=data)
+
+
+def appoint(person: str, office: Office, **over: Any) -> Change:
+    """Return an appointment for the group."""
+    return change(E.APPOINTMENT_MADE, f"apt_{person}", **{"person": person, "office": office.value, "scope": GROUP, **over})
+
+
+def offices(company: Company, person: str) -> list[Change]:
+    """Return the changes that end all offices by which a person governs."""
+    return [change(E.APPOINTMENT_ENDED, held.id, end=company.at) for held in company.state.appointments.values()
+            if held.person == person and held.office in {"founder", "sysadmin", "brand_pr_head"}]
+
+
+@pytest.mark.parametrize(("wrong", "detail"), [
+    (change(E.UNIT_ADDED, "u", name="n", parent=GROUP, kind="department", x="1"), "fields"),
+    (change(E.PERSON_ADDED, "p", name="n", unit=GROUP, x="1"), "fields"),
+    (change(E.PERSON_ADDED, "p", unit=GROUP), "fields"),
+    (change(E.PERSON_ADDED, "p", name="n", unit=GROUP, details={"a": "1", "b": 2}), "person"),
+    (change(E.ENROLMENT_OPENED, "lu", code=DIGEST), "fields"),
+    (change(E.FACTOR_REVOKED, "lu", factor="all", x="1"), "fields"),
+    (change(E.CHANNEL_ADDED, "c", **CHANNEL, x="1"), "fields"),
+    (change(E.CHANNEL_ADDED, "c", **CHANNEL, custodians=["fang", "nobody"]), "custodians"),
+    (change(E.CHANNEL_ADDED, "c", **CHANNEL, custodians=["fang", 1]), "custodians"),
+    (change(E.CHANNEL_ADDED, "c", **CHANNEL, settings={"a": "1", "b": 2}), "settings"),
+    (change(E.CHANNEL_CHANGED, "ch_web", filing=[]), "channel"),
+    (change(E.CHANNEL_CHANGED, "ch_web", filing_number=5), "channel"),
+    (change(E.CHANNEL_CHANGED, "ch_web", filing_number=""), "channel"),
+    (change(E.CHANNEL_CHANGED, "ch_web", name="n", filing_number=""), "channel"),
+    (change(E.POLICY_SET, "totp_release", value="on", x="1"), "fields"),
+])
+def test_every_field_of_a_change_is_looked_at(company: Company, wrong: Change, detail: str) -> None:
+    """A field too many, one missing, or one wrong member among right ones."""
+    with denied("change_invalid") as caught:
+        company.propose("xu", wrong)
+    assert caught.value.detail == detail
+
+
+def test_an_office_ends_at_its_end_or_before(company: Company) -> None:
+    """An end may be said again or come earlier, and never later."""
+    end = instants.plus(company.at, 3600)
+    held = company.appoint("qin", Office.AUDITOR, GROUP, end=end)
+    with denied("change_invalid") as caught:
+        company.propose("xu", change(E.APPOINTMENT_ENDED, held, end=instants.plus(end, 0.001)))
+    assert caught.value.detail == "appointment"
+    company.change("xu", "he", change(E.APPOINTMENT_ENDED, held, end=end))
+    company.change("xu", "he", change(E.APPOINTMENT_ENDED, held, end=company.at))
+    assert company.state.appointments[held].end == company.at
+
+
+def test_the_benchmarks_platform_is_for_sandboxes() -> None:
+    """In live every platform is offered but that one."""
+    bench = change(E.CHANNEL_ADDED, "c", **{**CHANNEL, "platform": "bench"})
+    Company.staffed("sandbox").change("xu", "he", bench)
+    live = Company.staffed("live")
+    live.change("xu", "he", change(E.CHANNEL_ADDED, "c", **CHANNEL))
+    with denied("change_invalid") as caught:
+        live.propose("xu", change(E.CHANNEL_ADDED, "d", **{**CHANNEL, "platform": "bench", "account": "other"}))
+    assert caught.value.detail == "channel"
+
+
+def test_true_is_no_version(company: Company) -> None:
+    """A new channel waits for version 1, and `true` equals 1 in this language."""
+    company.change("xu", "he", change(E.CHANNEL_ADDED, "c", **CHANNEL, custodians=["fang"]))
+    with denied("change_invalid") as caught:
+        company.propose("fang", change(E.CREDENTIAL_STORED, "c", version=True, secret="s", sha256=DIGEST))
+    assert caught.value.detail == "credential"
+    company.credential("c")
+
+
+def test_what_is_settled_as_gone_is_named(company: Company) -> None:
+    """Without its id, or with more than that, it is not taken."""
+    live = company.live("ch_web")
+    withdrawal = company.emergency("xu", live)
+    company.send(withdrawal, "unknown")
+    for data in ({}, {"id": ""}, {"id": "1", "url": "u"}):
+        with denied("change_invalid") as caught:
+            company.propose("fang", change(E.PUBLICATION_GONE, withdrawal, **data))
+        assert caught.value.detail == "fields"
+    company.settle(withdrawal, E.PUBLICATION_GONE, id="101")
+
+
+def test_a_proof_covers_the_changes(company: Company) -> None:
+    """A proof over other changes proposes nothing; one over another digest confirms nothing, though that digest is what was sent."""
+    command = c.Propose(changes=(change(E.POLICY_SET, "totp_release", value="on"),), reason=DIGEST, until=instants.plus(company.at, 60),
+                        proof=company.proof("xu", list_digest(PROPOSAL_LABEL, [(DIGEST, "propose")])))
+    with denied("proof_mismatch"):
+        company.proven(command, "xu")
+    proposal = company.propose("xu", *command.changes)
+    proof = company.proof("he", list_digest(PROPOSAL_LABEL, [(DIGEST, "confirm")]))
+    with denied("proof_mismatch"):
+        company.proven(c.Confirm(proposal=proposal, digest=DIGEST, proof=proof), "he")
+    good = Digest(company.state.proposals[proposal].digest)
+    for label in ("propose", ""):
+        with denied("proof_mismatch"):
+            company.proven(c.Confirm(proposal=proposal, digest=good, proof=company.proof("he", list_digest(PROPOSAL_LABEL, [(good, label)]))), "he")
+    assert proposal in company.state.proposals
+
+
+def test_who_governs_today_is_counted(company: Company) -> None:
+    """Of those who stay, one suspended, one not yet in office, and one in office for a time do not count as the second."""
+    later = instants.plus(company.at, 3600)
+    gone = offices(company, "he")
+    for second in (appoint("fang", Office.SYSADMIN, start=later), appoint("fang", Office.SYSADMIN, start=company.at, end=later)):
+        with denied("change_invalid") as caught:
+            company.propose("xu", second, *gone)
+        assert caught.value.detail == "governors"
+    company.change("xu", "he", appoint("qin", Office.SYSADMIN, start=later))
+    with denied("change_invalid"):
+        company.propose("xu", *gone)
+    company.change("xu", "he", appoint("shao", Office.SYSADMIN, start=company.at, end=later))
+    with denied("change_invalid"):
+        company.propose("xu", *gone)
+    company.change("xu", "he", appoint("fang", Office.SYSADMIN, start=company.at))
+    company.suspend("fang")
+    with denied("change_invalid"):
+        company.propose("xu", *gone)
+    with denied("change_invalid"):
+        company.propose("xu", change(E.PERSON_SUSPENDED, "he"))
+    company.restore("fang")
+    company.change("xu", "he", *gone)
+    assert company.state.holders("sysadmin", GROUP, company.at) == ["shao", "fang"]
+
+
+def test_only_a_suspension_suspends(company: Company) -> None:
+    """Another change about a governor, in a list that ends some office, leaves that governor counted."""
+    end = change(E.APPOINTMENT_ENDED, company.appointment("lu", Office.AUTHOR), end=company.at)
+    company.change("xu", "he", end, appoint("xu", Office.AUDITOR, start=company.at), change(E.UNIT_ADDED, "he", name="n", parent=GROUP, kind="department"))
+    assert company.state.people["he"].suspended is False
+
+
+def test_who_thaws(company: Company) -> None:
+    """Whoever governs, though no office lets them freeze; nobody drops a proposal to thaw what was thawed since, but its proposer."""
+    frozen = company.freeze("gu", "unit", "unit_irrigation")
+    company.appoint("qin", Office.SYSADMIN, GROUP)
+    with denied("no_office"):
+        company.freeze("qin")
+    thaw = change(E.FREEZE_LIFTED, frozen)
+    late = company.propose("xu", thaw)
+    company.thaw(frozen, "qin", "xu")
+    assert company.state.freezes == {}
+    with denied("not_governor"):
+        company.do(c.Decline(proposal=late), "he")
+    company.do(c.Decline(proposal=late), "xu")
+
+
+def test_dropping_a_list_takes_whoever_may_make_all_of_it(company: Company) -> None:
+    """Brand & PR may settle what is unknown and not change policy: a list of both is not theirs to drop."""
+    publication = company.released("ch_web")[0]
+    company.send(publication, "unknown")
+    settled, policy = change(E.PUBLICATION_ABSENT, publication, how="looked"), change(E.POLICY_SET, "totp_release", value="on")
+    both, one = company.propose("xu", settled, policy), company.propose("xu", settled)
+    with denied("not_governor"):
+        company.do(c.Decline(proposal=both), "fang")
+    company.do(c.Decline(proposal=one), "fang")
+    company.do(c.Decline(proposal=both), "he")
+    assert company.state.proposals == {}
