@@ -16,10 +16,11 @@ from gateway.connectors.base import Absent, Gone, Live, Pending, PlatformRefused
 from gateway.enforcer.gate import Gate, prepared_of, where
 from gateway.enforcer.watch import Watch
 from gateway.log.errors import LogUnavailable
+from gateway.machine import policy
 from gateway.machine.publications import MISSED_SECONDS
-from gateway.machine.state import STOPPABLE, Publication, PublicationState
+from gateway.machine.state import REVIEWABLE, STOPPABLE, Publication, PublicationState
 from gateway.protocol import instants
-from gateway.protocol.commands import Abandon, Expire, Miss, RecordOutcome, TakeCounters
+from gateway.protocol.commands import Abandon, Expire, Miss, RecordOutcome, Reroute, TakeCounters
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import Entry, EntryType
 
@@ -52,6 +53,7 @@ class Followup:
         self._runner.listeners.append(self._changed)
         try:
             await self._settle_last_run()
+            await self._reroute()
             self._watch.begin()
             while not self._stopping:
                 self._tick()
@@ -72,7 +74,9 @@ class Followup:
     def _changed(self, entries: Sequence[Entry]) -> None:
         self._watch.changed(entries)
         for entry in entries:
-            if entry.type == EntryType.PUBLICATION_STOPPED and entry.object not in self._running:
+            ended = entry.type == EntryType.PUBLICATION_STOPPED or (
+                entry.type == EntryType.PUBLICATION_ABANDONED and entry.data["cause"] == "rerouted")
+            if ended and entry.object not in self._running:
                 self._spawn(f"clear {entry.object}", self._gate.clear(self._runner.state.publications[entry.object]))
         self._wake.set()
 
@@ -82,6 +86,13 @@ class Followup:
             publication = self._runner.state.publications[identifier]
             if publication.state is PublicationState.DISPATCHED:
                 await self._quietly(RecordOutcome(publication=identifier, outcome="unknown", data={"cause": "crash"}))
+
+    async def _reroute(self) -> None:
+        """Send back what was routed by another table than today's and lacks something now, before anybody meets it at the release."""
+        now = policy.digest(self._runner.rules)
+        for submission in list(self._runner.state.submissions.values()):
+            if submission.policy != now and submission.state in REVIEWABLE and not submission.emergency:
+                await self._quietly(Reroute(submission=submission.id, asked_by="start"))
 
     async def _quietly(self, command: object) -> None:
         try:
@@ -115,7 +126,7 @@ class Followup:
         if state in STOPPABLE and now >= publication.window_to:
             self._spawn(publication.id, self._abandon(publication))
         elif state is PublicationState.HELD:
-            if now < publication.not_before or self._gate.frozen(publication):
+            if now < publication.not_before or self._gate.held_up(publication, now):
                 return
             late = instants.seconds_between(publication.not_before, now)
             if publication.fixed and late > MISSED_SECONDS:
@@ -123,7 +134,7 @@ class Followup:
             else:
                 self._spawn(publication.id, self._send(publication))
         elif state in STOPPABLE:
-            if not self._gate.frozen(publication):
+            if not self._gate.held_up(publication, now):
                 self._spawn(publication.id, self._send(publication))
         elif state is PublicationState.PENDING:
             self._poll(publication, now)

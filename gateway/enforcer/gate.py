@@ -4,9 +4,11 @@
    from a caller.
 2. Verify the token: strict parse, payload type, signature, audience, epoch, window.
 3. Scope: content, template, channel, credential version, operation, previous state; exact equality.
-4. `Spend` is decided: route complete, by different people who held office, nothing frozen, filing in force, quota allows, token unspent.
-   INTENDED is durable. *Crash here: nothing is public; the intent goes on, or is abandoned when its window ends.* An intent that goes on is
-   looked up first: its draft is read back by the handles in the log, and one that is gone is a person's to judge.
+4. `Spend` is decided: route complete, by different people who held office, nothing frozen, filing in force, quota and
+   blackout allow, token unspent.
+   A route that the table has outgrown is re-routed: the token is void, what is missing is asked for. INTENDED is durable. *Crash here:
+   nothing is public; the intent goes on, or is abandoned when its window ends.* An intent that goes on is looked up first: its draft is
+   read back by the handles in the log, and one that is gone is a person's to judge.
 5. Lease this channel's credential. Before an edit, what it replaces must still stand as approved. Prepare: uploads, a draft, each handle an
    entry; read back equal, else a person. PREPARED is durable.
 6. Re-read: equal to the snapshot. `Dispatch` is decided with every check of 4 that can change; DISPATCHED (not after +30 s) is durable, with
@@ -49,13 +51,15 @@ from gateway.connectors.transport import Transport
 from gateway.enforcer.blobs import BlobAltered, BlobMissing
 from gateway.enforcer.runner import Runner
 from gateway.enforcer.values import Values
+from gateway.machine import blackouts
 from gateway.machine.freezes import frozen_by
 from gateway.machine.state import STOPPABLE, Channel, Publication, PublicationState
 from gateway.protocol import claims as token_claims
 from gateway.protocol.claims import PAYLOAD_TYPE, Claims, ClaimsInvalid
-from gateway.protocol.commands import Abandon, Dispatch, RecordDrift, RecordHandle, RecordOutcome, RecordPrepared, Spend
+from gateway.protocol.commands import Abandon, Dispatch, RecordDrift, RecordHandle, RecordOutcome, RecordPrepared, Reroute, Spend
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import SYSTEM
+from gateway.protocol.instants import Instant
 from vault import dsse
 from vault.errors import Sealed, SecretGone, VaultError
 from vault.seal import KeyName
@@ -64,7 +68,7 @@ from vault.store import SealedStore
 log = structlog.get_logger("gate")
 
 WAITING = frozenset({
-    "frozen", "quota_exhausted", "hold_running", "vault_sealed", "clock_behind", "channel_unfiled", "log_unavailable",
+    "frozen", "blackout", "quota_exhausted", "hold_running", "vault_sealed", "clock_behind", "channel_unfiled", "log_unavailable",
 })
 """Refusals that may pass by themselves: the publication stays where it is and is tried again."""
 
@@ -355,9 +359,12 @@ class Gate:
             await self.runner.refused(
                 denied, actor=SYSTEM, source="gate", about=publication.id, channel=publication.channel, content=content,
             )
-        if denied.code == "stopped":
-            while publication.state in STOPPABLE:  # decided, and not durable yet
-                await self.runner.wait_change()
+        if denied.code == "rerouted":
+            with suppress(Denied):  # it may have been re-routed already
+                await self.runner.system(Reroute(submission=publication.submission, asked_by="send"))
+        if denied.code in {"stopped", "rerouted"}:
+            while publication.state in STOPPABLE and self.runner.tip.publications[publication.id].state not in STOPPABLE:
+                await self.runner.wait_change()  # decided, and not durable yet
             await self.clear(publication)
         elif denied.code not in WAITING and publication.state in STOPPABLE and not self.runner.sealed:
             with suppress(Denied):  # a stop may have come first
@@ -379,10 +386,14 @@ class Gate:
         except (Denied, PlatformRefused) as error:
             log.warning("could not clear", action="clear_failed", publication=publication.id, error=str(error))
 
-    def frozen(self, publication: Publication) -> bool:
-        """Return whether a freeze covers this publication now."""
-        submission = self.runner.state.submissions.get(publication.submission)
-        return submission is not None and frozen_by(self.runner.state, submission, publication) is not None
+    def held_up(self, publication: Publication, now: Instant) -> bool:
+        """Return whether a freeze or a blackout covers this publication now."""
+        state = self.runner.state
+        submission = state.submissions.get(publication.submission)
+        return submission is not None and (
+            frozen_by(state, submission, publication) is not None
+            or bool(blackouts.covering(state, submission.unit, publication.channel, publication.operation, now))
+        )
 
 
 def verify_token(text: bytes, public_key: bytes) -> Claims:

@@ -30,6 +30,7 @@ from gateway.log.errors import LogUnavailable
 from gateway.log.merkle import Tree
 from gateway.log.store import LogStore
 from gateway.log.writer import Commit, GroupCommitLog, LogWriter, check_bodies
+from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import State
 from gateway.protocol import instants
 from gateway.protocol.commands import Dispatch, Grade, Refuse, Request
@@ -77,17 +78,19 @@ class LogParts:
 
 
 class Runner:
-    """See the module's list. Made sealed; `unsealed` opens the writer."""
+    """See the module's list. Made sealed; `unsealed` opens the writer. `rules` is the route table in force."""
 
     def __init__(
         self, *, tip: State, state: State, parts: LogParts, clock: Clock, blobs: BlobStore, vault: Vault,
         on_broken: Callable[[LogUnavailable], None] = lambda _error: None, commit_deadline: float = 5.0,
+        rules: tuple[Rule, ...] = RULES,
     ) -> None:
         self.tip, self.state = tip, state
         self.parts = parts
         self.clock = clock
         self.blobs = blobs
         self.vault = vault
+        self.rules = rules
         self.counts: Counter[str] = Counter()
         self._log: GroupCommitLog | None = None
         self._writer: BlobFirstWriter | None = None
@@ -175,7 +178,7 @@ class Runner:
         self.reserve.admit(self.tip, request.command)
         at = self.clock.now()
         ids = DecisionIds(self.vault)
-        drafts = machine.decide(self.tip, request, at, ids)
+        drafts = machine.decide(self.tip, request, at, ids, self.rules)
         entries = machine.place(self.tip, drafts, at, request.ref)
         bodies = _bodies(entries, strict=request.grade is not Grade.SYSTEM)
         for entry in entries:

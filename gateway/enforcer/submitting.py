@@ -22,7 +22,7 @@ from gateway.enforcer.values import Values
 from gateway.enforcer.views import Views
 from gateway.enforcer.words import explain
 from gateway.enforcer.worker import Worker, WorkerFailed, check_content
-from gateway.machine import policy
+from gateway.machine import blackouts, policy
 from gateway.machine.publications import daily_limit
 from gateway.machine.state import Channel
 from gateway.machine.submissions import governing_brand, governors_of
@@ -78,6 +78,7 @@ class Submitting:
         done = await self._runner.repeated(ref, person, Grade.DESK)
         if done is not None:
             return done
+        self._runner.reserve.ordinary()
         content = Digest(request.content) if request.content else None
         try:
             worked = await self._work(request)
@@ -118,7 +119,7 @@ class Submitting:
         channels = [target.channel for target in request.targets if target.channel in state.channels]
         if known is not None and channels:
             try:
-                stages = policy.route(state, unit=known.unit, channels=channels, facts=_facts(request)).stages
+                stages = policy.route(state, unit=known.unit, channels=channels, facts=_facts(request), rules=self._runner.rules).stages
             except Denied as denied:
                 obstacles.append(denied)
         vacant = [stage for stage in stages if not self._usable(stage, person, now)]
@@ -134,6 +135,7 @@ class Submitting:
             "findings": worked.findings,
             "obstacles": [explain(denied, self._views, lang).problem() for denied in unique.values()],
             "quotas": [self._quota(state.channels[channel], now) for channel in channels],
+            "blackouts": self._blackouts(request, known.unit if known is not None else "", now),
             "previews": [
                 {"channel": target.channel, "operation": target.operation, "template": target.template} for target in worked.targets
             ],
@@ -162,16 +164,18 @@ class Submitting:
         """Ask the machine, target by target and then as a whole, without keeping anything."""
         found: list[Denied] = []
         counts = FindingCounts(block=0, confirm=0, hint=0, blob=canonical.sha256(b""))
+        scheduled = instants.parse(request.scheduled) if request.scheduled else None
         lists = [*([target] for target in worked.targets), worked.targets] if len(worked.targets) > 1 else [worked.targets]
         for targets in lists:
             command = Submit(
                 draft="preflight", submission=request.submission, targets=tuple(targets),
                 content=Digest(request.content) if request.content else None, facts=_facts(request), findings=counts,
-                window_to=calendar.window_end(self._runner.now()), scheduled=None, source="desk",
+                window_to=calendar.window_end(scheduled or self._runner.now()), scheduled=scheduled, source="desk",
             )
             try:
                 machine.decide(
                     self._runner.state, Request(command=command, actor=person, grade=Grade.DESK), self._runner.now(), _DryIds(),
+                    self._runner.rules,
                 )
             except Denied as denied:
                 found.append(denied)
@@ -190,6 +194,16 @@ class Submitting:
 
     def _quota(self, channel: Channel, now: Instant) -> dict[str, Any]:
         return {"channel": channel.id, "used": channel.sent.get(instants.office_day(now), 0), "limit": daily_limit(channel)}
+
+    def _blackouts(self, request: PreflightRequest, unit: str, now: Instant) -> list[dict[str, Any]]:
+        """Return for each channel on which nothing may be sent at the time asked for: which kind of days, and the earliest time after them."""
+        state, due = self._runner.state, instants.parse(request.scheduled) if request.scheduled else now
+        found = []
+        for target in request.targets:
+            if target.channel in state.channels and (days := blackouts.covering(state, unit, target.channel, target.operation, due)):
+                earliest = blackouts.over(state, unit, target.channel, target.operation, due)
+                found.append({"channel": target.channel, "kind": days[0].kind, "earliest": earliest})
+        return found
 
     # ---- recognising, rendering, checking
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.enforcer.views import Views
-from gateway.protocol import denials
+from gateway.protocol import denials, instants
 from gateway.protocol.denials import Denied
+from gateway.protocol.instants import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,17 @@ def explain(denied: Denied, views: Views, lang: str) -> Explanation:
 def _detail(denied: Denied, views: Views, lang: str) -> str:
     channel = views.state.channels.get(denied.detail)
     if channel is not None:
-        return f"渠道：{channel.name}" if lang != "en" else f"Channel: {channel.name}"
+        named = f"渠道：{channel.name}" if lang != "en" else f"Channel: {channel.name}"
+        return named + _until(denied.more.get("until"), lang)
     if denied.missing:
         names = "、".join(views.stage_words(stage, lang) for stage in denied.missing)
         return f"缺：{names}" if lang != "en" else "Missing: " + ", ".join(views.stage_words(stage, "en") for stage in denied.missing)
     return denied.detail
+
+
+def _until(until: Instant | None, lang: str) -> str:
+    """Return in words from when on it may go out, in the company's zone; empty where that is not known."""
+    if until is None:
+        return ""
+    at = instants.to_datetime(until).astimezone(instants.OFFICE_ZONE).strftime("%Y-%m-%d %H:%M")
+    return f"；最快 {at}" if lang != "en" else f"; earliest {at}"

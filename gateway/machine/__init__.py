@@ -11,7 +11,19 @@ from typing import Any, Final
 
 from gateway import canonical
 from gateway.canonical import NotCanonical
-from gateway.machine import attempts, changes, channels, deployment, freezes, people, publications, signing, submissions
+from gateway.machine import (
+    attempts,
+    blackouts,
+    changes,
+    channels,
+    deployment,
+    freezes,
+    people,
+    publications,
+    rerouting,
+    signing,
+    submissions,
+)
 from gateway.machine.context import Context, DecideTable, Ids
 from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import State
@@ -27,11 +39,11 @@ ENVELOPE: Final = 1_024
 
 DECIDE: Final[DecideTable] = {
     **deployment.DECIDE, **people.DECIDE, **changes.DECIDE, **submissions.DECIDE, **signing.DECIDE, **publications.DECIDE, **freezes.DECIDE,
-    **attempts.DECIDE,
+    **attempts.DECIDE, **rerouting.DECIDE,
 }
 APPLY: Final[dict[str, Callable[[State, Entry], None]]] = {
     **deployment.APPLY, **people.APPLY, **channels.APPLY, **changes.APPLY, **submissions.APPLY, **signing.APPLY, **publications.APPLY,
-    **freezes.APPLY,
+    **freezes.APPLY, **blackouts.APPLY, **rerouting.APPLY,
 }
 
 

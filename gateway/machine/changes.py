@@ -1,4 +1,4 @@
-"""Dual control: changes of people, policy, channels, credentials, thaws and settlements take two different people (pure).
+"""Dual control: changes of people, policy, channels, credentials, thaws, blackouts and settlements take two different people (pure).
 
 `CHECKS` says for each kind of change whether it holds now and who may propose or confirm it. A proposal is checked when it is made and
 again when it is confirmed; changes of one list see the ones before them.
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from gateway import canonical
 from gateway.canonical import Digest
+from gateway.machine import blackouts
 from gateway.machine.channels import FILINGS, LEVELS
 from gateway.machine.context import ApplyTable, Context, DecideTable, check_proof, proof_data
 from gateway.machine.freezes import may_freeze
@@ -236,6 +237,24 @@ def _freeze_lifted(overlay: Overlay, change: Change) -> None:
         raise _bad("freeze")
 
 
+def _blackout_set(overlay: Overlay, change: Change) -> None:
+    data, state = change.data, overlay.context.state
+    _need(data, texts="scope kind start end reason", optional="target")
+    target = str(data.get("target", ""))
+    known = {"all": target == "", "unit": overlay.unit(target), "channel": overlay.channel(target)}
+    if change.object in state.blackouts or target != data.get("target", "") or data["kind"] not in blackouts.KINDS or not known.get(data["scope"], False):
+        raise _bad("blackout")
+    if not (_is_instant(data["start"]) and _is_instant(data["end"])) or data["end"] <= max(data["start"], overlay.context.at):
+        raise _bad("period")
+    canonical_digest(data["reason"])
+
+
+def _blackout_lifted(overlay: Overlay, change: Change) -> None:
+    known = overlay.context.state.blackouts.get(change.object)
+    if known is None or known.end <= overlay.context.at or change.data:
+        raise _bad("blackout")
+
+
 def _settled(overlay: Overlay, change: Change) -> None:
     publication = overlay.context.state.publications.get(change.object)
     if publication is None or publication.state is not PublicationState.UNKNOWN:
@@ -273,6 +292,8 @@ CHECKS: Final[dict[str, Callable[[Overlay, Change], None]]] = {
     EntryType.CREDENTIAL_RETIRED: _credential_retired,
     EntryType.POLICY_SET: _policy_set,
     EntryType.FREEZE_LIFTED: _freeze_lifted,
+    EntryType.BLACKOUT_SET: _blackout_set,
+    EntryType.BLACKOUT_LIFTED: _blackout_lifted,
     EntryType.PUBLICATION_LIVE: _settled,
     EntryType.PUBLICATION_GONE: _settled,
     EntryType.PUBLICATION_ABSENT: _settled,
@@ -395,6 +416,7 @@ def _full(change: Change) -> dict[str, Any]:
     defaults: dict[str, dict[str, Any]] = {
         EntryType.PERSON_ADDED: {"details": {}}, EntryType.APPOINTMENT_MADE: {"end": None},
         EntryType.CHANNEL_ADDED: {"settings": {}, "custodians": []}, EntryType.FACTOR_REVOKED: {"proof": None},
+        EntryType.BLACKOUT_SET: {"target": ""},
     }
     settled = {"settled": True} if change.type in SETTLEMENTS else {}
     return {**defaults.get(change.type, {}), **change.data, **settled}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateway.machine import signing
+from gateway.machine import blackouts, signing
 from gateway.machine.context import ApplyTable, Context, DecideTable, check_proof, proof_data
 from gateway.machine.freezes import frozen_by
 from gateway.machine.policy import DAILY_LIMITS
@@ -45,6 +45,8 @@ MISSED_SECONDS: Final = 15 * 60
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {"live": ("id", "url"), "gone": ("id",), "pending": ("handle",), "unknown": ("cause",)}
 """What each outcome must bring, since the state is built from it."""
 
+_HELD: Final = frozenset({PublicationState.HELD})
+_INTENDED: Final = frozenset({PublicationState.INTENDED, PublicationState.PREPARED})
 _AFTER_DISPATCH: Final = frozenset({PublicationState.DISPATCHED, PublicationState.PENDING, PublicationState.UNKNOWN})
 _OUTCOMES: Final = {
     "live": EntryType.PUBLICATION_LIVE, "gone": EntryType.PUBLICATION_GONE, "pending": EntryType.PUBLICATION_PENDING,
@@ -65,6 +67,16 @@ def find(state: State, identifier: str) -> Publication:
     return publication
 
 
+def _check_stands(publication: Publication, states: frozenset[PublicationState]) -> None:
+    """Raise where a send cannot go on from here: it was stopped, its submission was re-routed, or it is past this step."""
+    if publication.state is PublicationState.STOPPED:
+        raise Denied("stopped")
+    if publication.state is PublicationState.ABANDONED and publication.reason["cause"] == "rerouted":
+        raise Denied("rerouted")
+    if publication.state not in states:
+        raise Denied("wrong_state", detail=publication.state.value)
+
+
 def spend(context: Context) -> list[Draft]:
     """Gate step 4: the token's scope equals the state's record, and everything that could forbid the send is asked."""
     command: Spend = context.request.command
@@ -79,10 +91,7 @@ def spend(context: Context) -> list[Draft]:
              command.template, command.previous)
     if recorded != asked or publication.epoch != context.state.epoch:
         raise Denied("scope_mismatch", detail=publication.id)
-    if publication.state is PublicationState.STOPPED:
-        raise Denied("stopped")
-    if publication.state is not PublicationState.HELD:
-        raise Denied("wrong_state", detail=publication.state.value)
+    _check_stands(publication, _HELD)
     if context.at < publication.not_before:
         raise Denied("hold_running")
     check_may_send(context, publication, command.credential_version)
@@ -93,10 +102,7 @@ def dispatch(context: Context) -> list[Draft]:
     """Gate step 6: the same questions again; the answer is the only licence to send, and it ends 30 s later."""
     command: Dispatch = context.request.command
     publication = find(context.state, command.publication)
-    if publication.state is PublicationState.STOPPED:
-        raise Denied("stopped")
-    if publication.state not in {PublicationState.INTENDED, PublicationState.PREPARED}:
-        raise Denied("wrong_state", detail=publication.state.value)
+    _check_stands(publication, _INTENDED)
     if publication.epoch != context.state.epoch:
         raise Denied("scope_mismatch", detail="epoch")
     check_may_send(context, publication, command.credential_version)
@@ -125,6 +131,9 @@ def check_may_send(context: Context, publication: Publication, credential_versio
     frozen = frozen_by(state, submission, publication)
     if frozen is not None:
         raise Denied("frozen", detail=frozen.id, ask=(frozen.by,))
+    until = blackouts.over(state, submission.unit, publication.channel, publication.operation, context.at)
+    if until > context.at:
+        raise Denied("blackout", detail=channel.id, until=until)
     if state.people[submission.author].suspended or any(s.void for s in publication.signatures):
         raise Denied("person_suspended")
     if not publication.emergency:
@@ -171,8 +180,7 @@ def record_handle(context: Context) -> list[Draft]:
     """Gate step 5: something now exists on the platform."""
     command: RecordHandle = context.request.command
     publication = find(context.state, command.publication)
-    if publication.state not in {PublicationState.INTENDED, PublicationState.PREPARED}:
-        raise Denied("stopped" if publication.state is PublicationState.STOPPED else "wrong_state", detail=publication.state.value)
+    _check_stands(publication, _INTENDED)
     return [Draft(EntryType.PUBLICATION_HANDLE, publication.id, {"name": command.name, "value": command.value})]
 
 
@@ -180,8 +188,7 @@ def record_prepared(context: Context) -> list[Draft]:
     """Gate step 5 done."""
     command: RecordPrepared = context.request.command
     publication = find(context.state, command.publication)
-    if publication.state not in {PublicationState.INTENDED, PublicationState.PREPARED}:
-        raise Denied("stopped" if publication.state is PublicationState.STOPPED else "wrong_state", detail=publication.state.value)
+    _check_stands(publication, _INTENDED)
     return [Draft(EntryType.PUBLICATION_PREPARED, publication.id, {"filled": command.filled, "snapshot": command.snapshot})]
 
 

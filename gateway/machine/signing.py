@@ -6,12 +6,13 @@ drop out by name, the rest stands; a list of which nothing stands is refused wit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway import canonical
 from gateway.canonical import Digest
-from gateway.machine import policy
+from gateway.machine import rerouting
 from gateway.machine.context import ApplyTable, Context, DecideTable, check_proof, proof_data
 from gateway.machine.people import count_proof
 from gateway.machine.state import (
@@ -27,7 +28,7 @@ from gateway.machine.state import (
     SubmissionState,
     TargetState,
 )
-from gateway.machine.submissions import add_signature, check_previous, find
+from gateway.machine.submissions import add_signature, check_previous, find, returnable
 from gateway.protocol import instants
 from gateway.protocol.claims import LIMIT as CLAIMS_LIMIT
 from gateway.protocol.claims import Claims
@@ -40,16 +41,22 @@ from gateway.protocol.statements import LIST_LABEL, LIST_LIMIT, list_digest, sta
 HOLD_SECONDS: Final = {"live": 120, "sandbox": 0}
 
 
-def build_statement(state: State, submission: Submission, stage: Stage, signer: str, office: str, salt: str) -> dict[str, Any]:
-    """Return what `signer` signs for `stage`; the counter shows it, and the machine rebuilds it."""
-    targets = sorted(submission.targets, key=lambda target: target.channel)
+def build_statement(
+    state: State, submission: Submission, stage: Stage, signer: str, office: str, salt: str, *, channels: Sequence[str] = (),
+    checked: Digest | None = None, reason: str | None = None, notes: Digest | None = None,
+) -> dict[str, Any]:
+    """Return what `signer` signs for `stage`; the counter shows it, and the machine rebuilds it.
+
+    `channels` leaves only these targets in it; with a `reason` it is a return.
+    """
+    targets = sorted((t for t in submission.targets if not channels or t.channel in channels), key=lambda target: target.channel)
     return statement(
-        deployment=state.deployment, epoch=state.epoch, verdict=stage.kind, stage=stage.id, office=office, signer=signer,
+        deployment=state.deployment, epoch=state.epoch, verdict=stage.kind if reason is None else "return", stage=stage.id, office=office, signer=signer,
         submission=submission.id, revision=submission.revision,
         content=Digest(submission.content) if submission.content else None,
         targets=[{"channel": t.channel, "operation": t.operation, "template": t.template, "previous": t.previous} for t in targets],
         facts=dict(submission.facts), route=Digest(submission.route), policy=Digest(submission.policy), window_to=submission.window_to,
-        scheduled=submission.scheduled, salt=salt,
+        scheduled=submission.scheduled, salt=salt, checked=checked, reason=reason, notes=notes,
     )
 
 
@@ -65,6 +72,8 @@ class _Round:
 
     signed: dict[str, dict[str, Signature]] = field(default_factory=dict)
     previous: set[str] = field(default_factory=set)
+    returned: set[str] = field(default_factory=set)
+    rerouted: set[str] = field(default_factory=set)
 
     def signature(self, submission: Submission, stage: str) -> Signature | None:
         return self.signed.get(submission.id, {}).get(stage) or submission.signed(stage)
@@ -92,10 +101,20 @@ def sign(context: Context) -> list[Draft]:
             drafts += _sign_item(context, command, item, person, round_, signing, context.state.size + len(drafts))
         except Denied as denied:
             dropped.append((item.submission, denied))
+            drafts += _rerouted(context, item, denied, round_)
     if len(drafts) == 1:
         raise dropped[0][1]
     drafts[0].data["dropped"] = [[submission, denied.code] for submission, denied in dropped]
     return drafts
+
+
+def _rerouted(context: Context, item: SignItem, denied: Denied, round_: _Round) -> list[Draft]:
+    """Return what sends a submission back to the steps that its release has just been found to lack, once a list."""
+    if denied.code != "rerouted" or item.submission in round_.rerouted:
+        return []
+    round_.rerouted.add(item.submission)
+    submission = context.state.submissions[item.submission]
+    return rerouting.drafts(context, submission, round_.all(submission), asked_by="release")
 
 
 def _sign_item(
@@ -105,28 +124,68 @@ def _sign_item(
     submission = find(state, item.submission)
     if submission.revision != item.revision or submission.seq != item.seen:
         raise Denied("stale_view", seq=submission.seq)
+    if submission.id in round_.rerouted:
+        raise Denied("rerouted")
     others = {other.submission for other in command.items} - {submission.id}
     if others and not lists_allowed(submission):
         raise Denied("list_not_allowed")
     if context.at >= submission.window_to:
         raise Denied("window_over")
+    if submission.id in round_.returned:
+        raise Denied("wrong_state", detail="returned in the same list")
+    if item.verdict == "return":
+        return [_return_item(context, item, submission, person, round_, signing, command.proof.method)]
     stage = next((stage for stage in submission.stages if stage.id == item.stage), None)
     if stage is None or stage.kind != item.verdict:
         raise Denied("proof_mismatch", detail="stage")
     office = _check_turn(context, submission, stage, person, round_)
-    if canonical.digest(build_statement(state, submission, stage, person.id, office, item.salt)) != item.statement:
+    targets = _chosen(state, submission, stage, item)
+    if submission.findings["confirm"] and item.checked is None:
+        raise Denied("findings_unconfirmed", detail=str(submission.findings["confirm"]))
+    said = build_statement(state, submission, stage, person.id, office, item.salt, channels=item.channels, checked=item.checked)
+    if canonical.digest(said) != item.statement:
         raise Denied("proof_mismatch", detail="statement")
     signature = Signature(stage.id, stage.kind, person.id, office, command.proof.method, item.statement, seq, context.at)
     decision = context.draft(
         EntryType.DECISION_MADE, submission.id, revision=submission.revision, stage=stage.id, verdict=stage.kind, office=office,
         method=command.proof.method, statement=item.statement, salt=item.salt, signing=signing, comment=item.comment,
+        **({"checked": item.checked} if item.checked is not None else {}),
     )
     minted = []
     if stage.kind == "release":
         check_method(state, command.proof.method, [*round_.all(submission).values(), signature])
-        minted = _mint_all(context, submission, state.releasable(submission, stage), signature, round_, command.rip)
+        minted = _mint_all(context, submission, targets, signature, round_, command.rip)
     round_.signed.setdefault(submission.id, {})[stage.id] = signature
     return [decision, *minted]
+
+
+def _chosen(state: State, submission: Submission, stage: Stage, item: SignItem) -> list[TargetState]:
+    """Return the targets that a release is for: all that wait, or those it names; the others go on waiting."""
+    waiting = state.releasable(submission, stage) if stage.kind == "release" else []
+    if not item.channels:
+        return waiting
+    if len(set(item.channels)) != len(item.channels) or not set(item.channels) <= {target.channel for target in waiting}:
+        raise Denied("invalid", detail="channels")
+    return [target for target in waiting if target.channel in item.channels]
+
+
+def _return_item(
+    context: Context, item: SignItem, submission: Submission, person: Person, round_: _Round, signing: str, method: str,
+) -> Draft:
+    """Send one item of the list back, with the reason and the notes that the statement names."""
+    stage, office = returnable(context, submission)
+    if stage.id != item.stage or item.reason is None:
+        raise Denied("proof_mismatch", detail="stage")
+    if submission.id in round_.signed:
+        raise Denied("wrong_state", detail="signed in the same list")
+    said = build_statement(context.state, submission, stage, person.id, office, item.salt, reason=item.reason, notes=item.notes)
+    if canonical.digest(said) != item.statement:
+        raise Denied("proof_mismatch", detail="statement")
+    round_.returned.add(submission.id)
+    return context.draft(
+        EntryType.SUBMISSION_RETURNED, submission.id, revision=submission.revision, stage=stage.id, office=office, reason=item.reason,
+        notes=item.notes, method=method, statement=item.statement, salt=item.salt, signing=signing,
+    )
 
 
 def _check_turn(context: Context, submission: Submission, stage: Stage, person: Person, round_: _Round) -> str:
@@ -159,10 +218,13 @@ def check_route(context: Context, submission: Submission, channel: str, signers:
     """Ask today's policy about one channel of a submission, given who signed which stage; nothing is waived.
 
     Raises:
-        Denied: a stage that nobody has signed (`route_incomplete`), or one signer where two different people are asked for.
+        Denied: a stage that its route does not have, or not as strictly (`rerouted`); one that nobody has signed (`route_incomplete`); one
+            signer where two different people are asked for.
     """
-    channels = [target.channel for target in submission.targets]
-    now = policy.stages_for(context.state, unit=submission.unit, channels=channels, facts=submission.facts, rules=context.rules)
+    now = rerouting.todays(context, submission)
+    lacking = rerouting.lacking(submission, now)
+    if lacking:
+        raise Denied("rerouted", missing=tuple(stage.id for stage in lacking), rule=lacking[0].rule)
     asked = [stage for stage in now if stage.kind == "approve" or channel in stage.channels]
     missing = tuple(stage.id for stage in asked if stage.id not in signers)
     if missing or all(stage.kind == "approve" for stage in asked):

@@ -322,6 +322,20 @@ class FreezeState:
 
 
 @dataclass(slots=True)
+class Blackout:
+    """Days on which nothing is published or edited in a scope, from `start` up to, not including, `end`; `reason` is a commitment."""
+
+    id: str
+    scope: str
+    target: str
+    kind: str
+    start: Instant
+    end: Instant
+    reason: str
+    by: str
+
+
+@dataclass(slots=True)
 class State:
     """Everything the machine knows. Two exist in the enforcer: the tip (durable and queued) and the durable prefix."""
 
@@ -356,6 +370,7 @@ class State:
     numbers: dict[str, int] = field(default_factory=dict)
     isolated: bool = False
     vault_rows: dict[str, tuple[int, str]] = field(default_factory=dict)
+    blackouts: dict[str, Blackout] = field(default_factory=dict)
 
     def twin(self) -> State:
         """Return an equal state that shares nothing that `apply` changes: as if every entry had been applied twice.
@@ -376,6 +391,7 @@ class State:
         twin.units = {key: _copy_unit(unit) for key, unit in self.units.items()}
         twin.appointments = {key: _copy_appointment(held) for key, held in self.appointments.items()}
         twin.freezes = {key: _copy_freeze(freeze) for key, freeze in self.freezes.items()}
+        twin.blackouts = {key: _copy_blackout(blackout) for key, blackout in self.blackouts.items()}
         twin.proposals = {key: _copy_proposal(proposal) for key, proposal in self.proposals.items()}
         for proposal in twin.proposals.values():
             proposal.changes = list(proposal.changes)
@@ -438,7 +454,14 @@ class State:
         """Return the stages that may sign now: the first unsigned approval, else every release stage with something to release."""
         if submission.state not in REVIEWABLE:
             return []
-        releases = [stage for stage in submission.stages if stage.kind == "release" and self.releasable(submission, stage)]
+        publications = self.publications
+        waiting = {
+            target.channel for target in submission.targets
+            if target.publication is None or publications[target.publication].state in RELEASABLE
+        }
+        if not waiting:
+            return []
+        releases = [stage for stage in submission.stages if stage.kind == "release" and not waiting.isdisjoint(stage.channels)]
         if releases:  # with nothing left to release there is nothing to approve either
             for stage in submission.stages:
                 if stage.kind == "approve" and submission.signed(stage.id) is None:
@@ -486,3 +509,4 @@ _copy_submission: Final = _copier(Submission)
 _copy_publication: Final = _copier(Publication)
 _copy_proposal: Final = _copier(Proposal)
 _copy_freeze: Final = _copier(FreezeState)
+_copy_blackout: Final = _copier(Blackout)

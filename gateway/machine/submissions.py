@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
-from gateway.machine import policy
+from gateway.machine import blackouts, policy
 from gateway.machine.context import ApplyTable, Context, DecideTable
 from gateway.machine.state import (
     OPEN_PUBLICATION,
@@ -63,6 +64,7 @@ def submit(context: Context) -> list[Draft]:
         raise Denied("stage_vacant", missing=tuple(stage.id for stage in vacant), rule=vacant[0].rule, ask=governors_of(state, context.at))
     if command.window_to <= context.at or (command.scheduled is not None and command.scheduled >= command.window_to):
         raise Denied("window_over")
+    _check_days(context, command, person.unit)
     year = instants.office_day(context.at)[:4]
     number = previous.number if previous else f"签-{year}-{state.numbers.get(year, 0) + 1:04d}"
     return [context.draft(
@@ -75,6 +77,15 @@ def submit(context: Context) -> list[Draft]:
         policy=policy.digest(context.rules),
         window_to=command.window_to, scheduled=command.scheduled, source=command.source, message=command.message, emergency=False,
     )]
+
+
+def _check_days(context: Context, command: Submit, unit: str) -> None:
+    """Raise where a blackout covers the fixed time, or everything up to the window's end: it could never be sent."""
+    due = max(command.scheduled, context.at) if command.scheduled else context.at
+    for target in command.targets:
+        until = blackouts.over(context.state, unit, target.channel, target.operation, due)
+        if until >= command.window_to or (command.scheduled is not None and until > due):
+            raise Denied("blackout", detail=target.channel, until=until)
 
 
 def may_write(state: State, person: Person, at: instants.Instant) -> bool:
@@ -194,6 +205,19 @@ def send_back(context: Context) -> list[Draft]:
     if submission.revision != command.revision:
         raise Denied("stale_view", seq=submission.seq)
     context.unseen(submission.seq)
+    stage, office = returnable(context, submission)
+    return [context.draft(
+        EntryType.SUBMISSION_RETURNED, submission.id, revision=submission.revision, stage=stage.id, office=office, reason=command.reason,
+        notes=command.notes,
+    )]
+
+
+def returnable(context: Context, submission: Submission) -> tuple[Stage, str]:
+    """Return the open stage at which the acting person may send a submission back, and the office by which.
+
+    Raises:
+        Denied: there is none, something of it is on its way, or it is the person's own.
+    """
     stages = context.state.open_stages(submission)
     if not stages or _on_its_way(context.state, submission):
         raise Denied("wrong_state", detail=submission.state.value)
@@ -202,10 +226,7 @@ def send_back(context: Context) -> list[Draft]:
     for stage in stages:
         office = context.state.may_sign(context.actor, stage, context.at)
         if office is not None:
-            return [context.draft(
-                EntryType.SUBMISSION_RETURNED, submission.id, revision=submission.revision, stage=stage.id, office=office,
-                reason=command.reason, notes=command.notes,
-            )]
+            return stage, office
     raise Denied("no_office", missing=tuple(stage.id for stage in stages))
 
 
@@ -286,10 +307,10 @@ def settle(state: State, submission: Submission) -> None:
     An emergency withdrawal that came to nothing is given up: nobody but its author could take it on, by a new one.
     """
     states = [t.publication and state.publications[t.publication].state for t in submission.targets]
-    if all(now in _EFFECT for now in states):
+    if _EFFECT.issuperset(states):
         submission.state = SubmissionState.DONE
         finish(state, submission)
-    elif submission.emergency and not any(now in OPEN_PUBLICATION for now in states):
+    elif submission.emergency and OPEN_PUBLICATION.isdisjoint(states):
         submission.state = SubmissionState.CANCELLED
         finish(state, submission)
     else:
@@ -306,7 +327,7 @@ def apply_made(state: State, entry: Entry) -> None:
         id=entry.object, number=data["number"], revision=data["revision"], draft=data["draft"], author=entry.actor, unit=data["unit"],
         state=SubmissionState.IN_REVIEW, content=data["content"], facts=data["facts"], findings=data["findings"],
         targets=[TargetState(t["channel"], t["operation"], t["template"], t["previous"]) for t in data["targets"]],
-        stages=[_stage(value) for value in data["stages"]], route=data["route"], policy=data["policy"], rules=tuple(data["rules"]),
+        stages=[stage_of(value) for value in data["stages"]], route=data["route"], policy=data["policy"], rules=tuple(data["rules"]),
         window_to=data["window_to"], scheduled=data["scheduled"], source=data["source"], made_at=entry.at, made_seq=entry.seq,
         message=data["message"], emergency=data["emergency"], seq=entry.seq,
     )
@@ -314,9 +335,16 @@ def apply_made(state: State, entry: Entry) -> None:
     reindex(state, submission)
 
 
-def _stage(value: dict[str, object]) -> Stage:
-    offices = tuple((office, scope) for office, scope in value["offices"])  # type: ignore[attr-defined] # a list of pairs, by format
-    return Stage(str(value["id"]), str(value["kind"]), offices, str(value["rule"]), tuple(value["channels"]), bool(value["apart"]))  # type: ignore[arg-type] # a list of text, by format
+def stage_of(value: dict[str, Any]) -> Stage:
+    """Return the stage that stands in an entry as `stage_data` wrote it."""
+    offices = tuple([(office, scope) for office, scope in value["offices"]])
+    return _stage(value["id"], value["kind"], offices, value["rule"], tuple(value["channels"]), value["apart"])
+
+
+@lru_cache(maxsize=4096)
+def _stage(identifier: str, kind: str, offices: tuple[tuple[str, str], ...], rule: str, channels: tuple[str, ...], apart: bool) -> Stage:  # noqa: FBT001 -- positions make the cache's key
+    """Return the one stage of these values: most submissions of a house go the same few ways."""
+    return Stage(identifier, kind, offices, rule, channels, apart)
 
 
 def _in_state(new: SubmissionState, state: State, entry: Entry) -> Submission:

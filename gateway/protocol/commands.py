@@ -203,6 +203,10 @@ class UseRecovery:
     row: Factor
 
 
+ReturnReason = Literal["data", "wording", "source", "picture", "secrecy", "other"]
+"""Why something is sent back."""
+
+
 # ---- proofs and signing -----------------------------------------------------------------------------------------------
 
 
@@ -224,16 +228,24 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignItem:
-    """One item of a signed list; `statement` is the digest the person's list held, `salt` what makes it theirs."""
+    """One item of a signed list; `statement` is the digest the person's list held, `salt` what makes it theirs.
+
+    `checked` is the blob of what was ticked on the checklist. `channels` names the channels a release is for; empty means all that wait.
+    `reason` and `notes` belong to the verdict `return`, which a list may hold beside the others.
+    """
 
     submission: str
     revision: int
     stage: str
-    verdict: Literal["approve", "release"]
+    verdict: Literal["approve", "release", "return"]
     salt: str
     statement: Digest
     seen: int
     comment: Digest | None = None
+    checked: Digest | None = None
+    channels: tuple[str, ...] = ()
+    reason: ReturnReason | None = None
+    notes: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,7 +316,7 @@ class Return:
 
     submission: str
     revision: int
-    reason: Literal["data", "wording", "source", "picture", "secrecy", "other"]
+    reason: ReturnReason
     notes: Digest | None
 
 
@@ -322,6 +334,14 @@ class Renew:
 
     submission: str
     window_to: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reroute:
+    """The table asks more of a submission under way than its route did; `asked_by` is where that was found."""
+
+    submission: str
+    asked_by: Literal["send", "start"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,13 +24,18 @@ LIST_LIMIT: Final = 20
 def statement(
     *, deployment: str, epoch: str, verdict: str, stage: str, office: str, signer: str, submission: str, revision: int,
     content: Digest | None, targets: Sequence[dict[str, Any]], facts: dict[str, Any], route: Digest, policy: Digest,
-    window_to: str, scheduled: str | None, salt: str,
+    window_to: str, scheduled: str | None, salt: str, checked: Digest | None = None, reason: str | None = None, notes: Digest | None = None,
 ) -> dict[str, Any]:
-    """Return the statement that `signer` signs; `targets` are {channel, operation, template, previous} in channel order."""
+    """Return the statement that `signer` signs; `targets` are {channel, operation, template, previous} in channel order.
+
+    `checked` (what was ticked), and `reason` and `notes` of a return, are there only where there is something to say.
+    """
+    more = {"checked": checked, "reason": reason, "notes": notes}
     return {
         "v": VERSION, "deployment": deployment, "epoch": epoch, "verdict": verdict, "stage": stage, "office": office,
         "signer": signer, "submission": submission, "revision": revision, "content": content, "targets": list(targets),
         "facts": facts, "route": route, "policy": policy, "window_to": window_to, "scheduled": scheduled, "salt": salt,
+        **{name: value for name, value in more.items() if value is not None},
     }
 
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway import canonical
 from gateway.canonical import sha256
 from gateway.machine import State, apply
+from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import Office
 from gateway.protocol import claims, instants
 from gateway.protocol import commands as c
@@ -52,7 +53,20 @@ def tell() -> Company:
     company.system(c.Erase(commitments=(sha256(b"name"),), reason="left"))
     company.system(c.TakeCounters(counts={"throttled": 3, "stale_view": 1}))
     company.system(c.OpenIncarnation(epoch="epo_2", origin="qianfa/dep_heting/epo_1", size=company.state.size, root=sha256(b"root")))
+    _later(company)
     return company
+
+
+def _later(company: Company) -> None:
+    """Types that came after the first vectors stand at the end, so that what was written before stays as it was."""
+    company.lift(company.blackout("channel", "ch_weibo", kind="earnings"))
+    company.blackout(start=48, hours=24)
+    publication = company.released("ch_web")[0]
+    submission = company.state.publications[publication].submission
+    company.rules = (*RULES, Rule("R14", "level:company", (("approve", ((Office.LEADER, "group"),)),), "", ""))
+    company.reroute(submission)
+    company.approve("shen", submission)
+    company.release("fang", submission)
 
 
 def _people(company: Company) -> None:

@@ -134,7 +134,7 @@ async def add_picture(request: web.Request, _body: None) -> models.Picture:
 def _look(look: Look) -> models.Look:
     return models.Look(
         ok=look.answered and not look.blocking, answered=look.answered, blocking=look.blocking, route=look.route, findings=look.findings,
-        obstacles=look.obstacles, gaps=look.gaps, quotas=look.quotas, window_to=look.window_to,
+        obstacles=look.obstacles, gaps=look.gaps, quotas=look.quotas, blackouts=look.blackouts, window_to=look.window_to,
     )
 
 

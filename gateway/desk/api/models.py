@@ -124,7 +124,7 @@ class Picture(Given):
 
 
 class Look(Given):
-    """What would happen: route and people, findings, all obstacles, quotas; `blocking` counts what must be mended."""
+    """What would happen: route and people, findings, all obstacles, quotas, blackouts with the earliest time after them; `blocking` counts what must be mended."""
 
     ok: bool
     answered: bool
@@ -134,6 +134,7 @@ class Look(Given):
     obstacles: list[dict[str, Any]]
     gaps: list[str]
     quotas: list[dict[str, Any]]
+    blackouts: list[dict[str, Any]]
     window_to: str
 
 

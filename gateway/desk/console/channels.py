@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 from sqlalchemy import select
 
+from gateway.desk.console.blackouts import about, upcoming
 from gateway.desk.console.page import directory, draw
 from gateway.desk.parts import PARTS
 from gateway.desk.readmodel.channels import ChannelRow
@@ -46,8 +47,9 @@ def credential_days(channel: ChannelRow, now: Instant) -> int | None:
 async def channels(request: web.Request) -> web.Response:
     """Draw the list."""
     now = request.app[PARTS].now()
+    names = await directory(request)
     return await draw(
-        request, "channels.html", used=lambda c: used(c, now), limit=limit, age=lambda c: credential_days(c, now), old=OLD_CREDENTIAL_DAYS,
+        request, "channels.html", names=names, blackouts=await upcoming(request.app[PARTS]), used=lambda c: used(c, now), limit=limit, age=lambda c: credential_days(c, now), old=OLD_CREDENTIAL_DAYS,
     )
 
 
@@ -66,4 +68,5 @@ async def channel(request: web.Request) -> web.Response:
     return await draw(
         request, "channel.html", names=names, row=row, recent=recent, operators=operators, used=used(row, now), limit=limit(row),
         age=credential_days(row, now), old=OLD_CREDENTIAL_DAYS, capabilities=CAPABILITIES.get(row.platform, {}),
+        blackouts=about(await upcoming(parts), row, names),
     )

@@ -8,6 +8,7 @@ from aiohttp import web
 from sqlalchemy import select, tuple_
 
 from gateway.content import Content, NotContent
+from gateway.desk.console.blackouts import upcoming
 from gateway.desk.console.channels import CAPABILITIES
 from gateway.desk.console.chart import weekly
 from gateway.desk.console.editor import article_frame
@@ -58,7 +59,7 @@ async def publications(request: web.Request) -> web.Response:
     more = f"{found[PAGE - 1].changed_at}~{found[PAGE - 1].id}" if len(found) > PAGE else ""
     return await draw(
         request, "publications.html", names=names, rows=found[:PAGE], state=state, channel=channel, days=days, more=more, freezes=freezes,
-        chart=await _chart(request),
+        blackouts=await upcoming(parts), chart=await _chart(request),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy import func, select
 
+from gateway.desk.console.blackouts import upcoming
 from gateway.desk.console.page import directory, draw
 from gateway.desk.notify.tables import NoticeRow
 from gateway.desk.parts import PARTS
@@ -30,7 +31,7 @@ async def status(request: web.Request) -> web.Response:
         freezes = list(await session.scalars(select(FreezeRow).order_by(FreezeRow.at)))
     now = parts.now()
     return await draw(
-        request, "status.html", names=names, answer=answer, notices=notices, ways=parts.outbox.ways, freezes=freezes,
+        request, "status.html", names=names, answer=answer, notices=notices, ways=parts.outbox.ways, freezes=freezes, blackouts=await upcoming(parts),
         admins=names.holders("sysadmin", names.group, now), follower=parts.follower,
     )
 

@@ -33,6 +33,7 @@ class Look:
     obstacles: list[dict[str, Any]] = field(default_factory=list)
     route: list[dict[str, Any]] = field(default_factory=list)
     quotas: list[dict[str, Any]] = field(default_factory=list)
+    blackouts: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
     window_to: str = ""
     calendar_known: bool = True
@@ -128,6 +129,7 @@ class HandingIn:
         answer = await self._socket.post("/v1/preflight", self._body(draft, form, digest), session=session, lang=lang, deadline=8.0)
         look.answered = True
         look.route, look.quotas = answer["route"], answer["quotas"]
+        look.blackouts = answer["blackouts"]
         look.obstacles, look.window_to = list(answer["obstacles"]), answer.get("window_to", "")
         look.calendar_known = answer.get("calendar_known", True)
         if answer["findings"]:

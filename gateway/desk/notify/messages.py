@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from gateway.desk.readmodel.channels import ChannelRow
 from gateway.desk.readmodel.directory import Person
-from gateway.desk.readmodel.people import AppointmentRow, PersonRow
+from gateway.desk.readmodel.people import AppointmentRow, PersonRow, UnitRow
 from gateway.desk.readmodel.projection import CURSOR_ID, CursorRow, TextRow
 from gateway.desk.readmodel.publications import PublicationRow
-from gateway.desk.readmodel.refusals import FreezeRow
+from gateway.desk.readmodel.refusals import BlackoutRow, FreezeRow
 from gateway.desk.readmodel.submissions import SubmissionRow, WaitingRow
 from gateway.desk.settings import DeskSettings
 from gateway.protocol import instants
@@ -26,6 +26,10 @@ _ABOUT_PUBLICATION: Final = {
     "live": "已发布", "gone": "已撤下", "rejected": "平台拒绝，需重新放行", "unknown": "待核实：平台没有回话，正在回读", "absent": "已核实未发出",
     "abandoned": "未发送，需重新放行", "missed": "错过定时，请决定是否重新放行", "stopped": "已停发", "drifted": "异动：线上与签发内容不一致",
 }
+_ABOUT_SUBMISSION: Final = {
+    "returned": "已退回，请修改后再报", "expired": "已过期，可一键续期", "rerouted": "流程按现行制度补了步骤，先前的放行作废，请等补签后重新放行",
+}
+_KINDS: Final = {"mourning": "哀悼日", "assembly": "重要会议", "earnings": "财报静默期", "incident": "事故后静默", "other": "静默期"}
 _ALARM: Final = frozenset({"unknown", "missed", "drifted", "rejected", "abandoned"})
 
 
@@ -47,7 +51,7 @@ def messages(session: Session, settings: DeskSettings, kind: str, entry: Entry, 
     """Yield the messages that one notice gives rise to."""
     if kind == "waiting":
         yield from _waiting(session, settings, entry, about)
-    elif kind in {"returned", "expired"}:
+    elif kind in _ABOUT_SUBMISSION:
         yield from _author(session, settings, kind, about)
     elif kind in _ABOUT_PUBLICATION:
         yield from _publication(session, settings, kind, entry, about)
@@ -55,6 +59,8 @@ def messages(session: Session, settings: DeskSettings, kind: str, entry: Entry, 
         yield from _emergency(session, settings, about)
     elif kind == "frozen":
         yield from _frozen(session, settings, entry, about)
+    elif kind == "blackout":
+        yield from _blackout(session, settings, entry, about)
     elif kind == "proposal":
         yield from _proposal(session, settings, entry, about)
 
@@ -73,7 +79,7 @@ def _waiting(session: Session, settings: DeskSettings, entry: Entry, about: str)
     people = dict.fromkeys(p for wait in waiting for p in holders(session, wait.office, wait.scope, entry.at) if p != row.author)
     for number, person in enumerate(people):
         yield Message(
-            key=f"waiting:{row.id}:{row.revision}:{','.join(row.waiting)}:{row.window_to}"[:200], person=person, subject=text, text=text,
+            key=f"waiting:{row.id}:{row.revision}.{len(row.stages)}:{','.join(row.waiting)}:{row.window_to}"[:200], person=person, subject=text, text=text,
             link=link, mail=mail_of(session, person), to_group=number == 0,
         )
 
@@ -96,8 +102,7 @@ def nudge_messages(
 def _author(session: Session, settings: DeskSettings, kind: str, about: str) -> Iterator[Message]:
     row = session.get(SubmissionRow, about)
     if row is not None:
-        word = "已退回，请修改后再报" if kind == "returned" else "已过期，可一键续期"
-        text = f"【{word}】《{row.title}》{row.number}"
+        text = f"【{_ABOUT_SUBMISSION[kind]}】《{row.title}》{row.number}"
         yield Message(
             key=f"{kind}:{row.id}:{row.revision}:{row.seq}", person=row.author, subject=text, text=text,
             link=f"{settings.desk_url}/submissions/{row.id}", mail=mail_of(session, row.author),
@@ -143,6 +148,23 @@ def _frozen(session: Session, settings: DeskSettings, entry: Entry, about: str) 
     for number, person in enumerate(dict.fromkeys(people)):
         yield Message(
             key=f"frozen:{row.id}", person=person, subject=text, text=text, link=f"{settings.desk_url}/publications", mail=mail_of(session, person),
+            to_group=number == 0,
+        )
+
+
+def _blackout(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
+    row = session.get(BlackoutRow, about)
+    if row is None:
+        return
+    unit = session.get(UnitRow, row.target)
+    where = "全部渠道" if row.scope == "all" else unit.name if unit is not None else _channel(session, row.target)
+    first, last = (instants.to_datetime(Instant(at)).astimezone(OFFICE_ZONE).strftime("%m-%d %H:%M") for at in (row.start, row.end))
+    text = f"【静默期】{where} {first} 至 {last}（{_KINDS[row.kind]}）不发布、不更正；撤稿不受影响"
+    offices = ("brand_pr", "brand_pr_head", "leader", "founder")
+    people = [p for office in offices for p in holders(session, office, _group(session), entry.at)]
+    for number, person in enumerate(dict.fromkeys(people)):
+        yield Message(
+            key=f"blackout:{row.id}", person=person, subject=text, text=text, link=f"{settings.desk_url}/channels", mail=mail_of(session, person),
             to_group=number == 0,
         )
 

@@ -106,6 +106,14 @@ def _to(state: str, notice: str | None = None) -> Callable[[Projection, Entry], 
     return project
 
 
+def _abandoned(p: Projection, entry: Entry) -> None:
+    row = _move(p, entry, "abandoned")
+    if row is not None:
+        row.reason = entry.data
+        if entry.data["cause"] != "rerouted":  # the submission's own notice says what happened and what is asked for
+            p.notice("abandoned", entry, row.id)
+
+
 def _prepared(p: Projection, entry: Entry) -> None:
     row = _move(p, entry, "prepared")
     if row is not None:
@@ -183,7 +191,7 @@ PROJECT: ProjectTable = {
     EntryType.PUBLICATION_REJECTED: _to("rejected", "rejected"),
     EntryType.PUBLICATION_UNKNOWN: _to("unknown", "unknown"),
     EntryType.PUBLICATION_ABSENT: _to("absent", "absent"),
-    EntryType.PUBLICATION_ABANDONED: _to("abandoned", "abandoned"),
+    EntryType.PUBLICATION_ABANDONED: _abandoned,
     EntryType.PUBLICATION_MISSED: _to("missed", "missed"),
     EntryType.PUBLICATION_DRIFTED: _drifted,
 }

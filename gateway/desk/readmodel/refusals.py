@@ -1,4 +1,4 @@
-"""Refused attempts and freezes: what was kept from happening, by which rule, and who was to be asked."""
+"""Refused attempts, freezes and blackouts: what was kept from happening, by which rule, and who was to be asked."""
 
 from __future__ import annotations
 
@@ -46,6 +46,20 @@ class FreezeRow(Base):
     at: Mapped[str] = mapped_column(String(24))
 
 
+class BlackoutRow(Base):
+    """Days on which nothing is published or edited in a scope, from `start` up to, not including, `end`."""
+
+    __tablename__ = "read_blackouts"
+
+    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(20))
+    target: Mapped[str] = mapped_column(String(80))
+    kind: Mapped[str] = mapped_column(String(20))
+    start: Mapped[str] = mapped_column(String(24))
+    end: Mapped[str] = mapped_column(String(24))
+    by: Mapped[str] = mapped_column(String(80))
+
+
 def _refused(p: Projection, entry: Entry) -> None:
     data = entry.data
     p.session.merge(RefusalRow(
@@ -75,4 +89,20 @@ def _thawed(p: Projection, entry: Entry) -> None:
         p.session.delete(row)
 
 
-PROJECT: ProjectTable = {EntryType.REFUSED: _refused, EntryType.FREEZE_SET: _frozen, EntryType.FREEZE_LIFTED: _thawed}
+def _blacked_out(p: Projection, entry: Entry) -> None:
+    data = entry.data
+    p.session.merge(BlackoutRow(
+        id=entry.object, scope=data["scope"], target=data["target"], kind=data["kind"], start=data["start"], end=data["end"], by=entry.actor))
+    p.notice("blackout", entry, entry.object)
+
+
+def _lifted(p: Projection, entry: Entry) -> None:
+    row = p.session.get(BlackoutRow, entry.object)
+    if row is not None:
+        p.session.delete(row)
+
+
+PROJECT: ProjectTable = {
+    EntryType.REFUSED: _refused, EntryType.FREEZE_SET: _frozen, EntryType.FREEZE_LIFTED: _thawed, EntryType.BLACKOUT_SET: _blacked_out,
+    EntryType.BLACKOUT_LIFTED: _lifted,
+}

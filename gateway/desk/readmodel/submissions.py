@@ -225,6 +225,22 @@ def _renewed(p: Projection, entry: Entry) -> None:
         p.notice("waiting", entry, row.id)
 
 
+def _rerouted(p: Projection, entry: Entry) -> None:
+    """The route has more steps: what falls no longer stands, the rest does, and the new steps' people are asked."""
+    data, row = entry.data, find(p, entry.object)
+    if row is None:
+        return
+    for decision in _standing(p, row):
+        if decision.stage in data["void"]:
+            decision.standing = False
+    row.stages, row.seq = data["stages"], entry.seq
+    p.session.flush()
+    move(p, row, "in_review")
+    requeue(p, row, entry.at)
+    p.notice("waiting", entry, row.id)
+    p.notice("rerouted", entry, row.id)
+
+
 def _decided(p: Projection, entry: Entry) -> None:
     data, row = entry.data, find(p, entry.object)
     if row is None:
@@ -291,6 +307,7 @@ PROJECT: ProjectTable = {
     EntryType.SUBMISSION_CANCELLED: _ends("cancelled"),
     EntryType.SUBMISSION_EXPIRED: _ends("expired", "expired"),
     EntryType.SUBMISSION_RENEWED: _renewed,
+    EntryType.SUBMISSION_REROUTED: _rerouted,
     EntryType.DECISION_MADE: _decided,
     EntryType.DECISION_TAKEN_BACK: _taken_back,
 }

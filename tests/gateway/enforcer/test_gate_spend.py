@@ -152,7 +152,7 @@ async def test_a_freeze_before_dispatch_holds_it_and_two_others_let_it_go(hand: 
     frozen = await hand.do(c.Freeze(scope="channel", target=hand.channels["news"], reason=hand.parts.values.commit("舆情")), "fang", Grade.COUNTER)
     await sending
     assert hand.publication_state(publication) is PublicationState.PREPARED
-    assert hand.parts.gate.frozen(hand.state.publications[publication])
+    assert hand.parts.gate.held_up(hand.state.publications[publication], hand.runner.now())
     await hand.parts.gate.send(publication)
     assert commits(scripted) == 0
     await hand.thaw(frozen.object)

@@ -10,7 +10,6 @@ import pytest
 from gateway.machine import policy
 from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import Office, Stage
-from gateway.protocol import commands as c
 from gateway.protocol.commands import Change
 from gateway.protocol.entries import EntryType
 from tests.gateway.machine.company import FACTS, GROUP, Company, denied
@@ -262,55 +261,6 @@ def test_a_suspended_author_stops_everything(company: Company) -> None:
     company.restore("lu")
     company.approve("gu", submission)
     company.send(held)
-
-
-STRICTER = (*RULES, Rule("R18", "level:own", (("approve", ((Office.LEADER, "group"),)),), "", ""),
-            Rule("R18", "level:company", (("approve", ((Office.LEADER, "group"),)),), "", ""))
-
-
-def test_a_policy_change_is_asked_for_at_release_and_dispatch(company: Company) -> None:
-    """A23: what today's table asks for in addition is missing, and named; nothing is waived."""
-    submission = company.submit("lu", "ch_web")
-    publication = company.released("ch_web")[0]
-    company.approve("gu", submission)
-    company.spend(publication)
-    company.rules = STRICTER
-    with denied("route_incomplete") as caught:
-        company.release("fang", submission)
-    assert caught.value.missing == ("approve:leader:unit_group",)
-    with denied("route_incomplete"):
-        company.dispatch(publication)
-    company.rules = RULES
-    company.dispatch(publication)
-    company.rules = STRICTER
-    company.do(c.Recall(submission=submission), "lu")
-    company.submit("lu", "ch_web", submission=submission)
-    company.approve("gu", submission)
-    company.approve("shen", submission)
-    company.send(company.release("fang", submission)[0])
-
-
-def test_a_policy_change_asks_whether_signers_still_differ(company: Company) -> None:
-    """A table that now sets releaser and author apart refuses what one that did not let pass."""
-    submission = company.submit("lu", "ch_irrigation")
-    company.approve("gu", submission)
-    by_author = company.release("lu", submission)[0]
-    both = company.submit("lu", "ch_irrigation")
-    by_head = company.sign("gu", company.item("gu", both, "approve"), company.item("gu", both, "release"))[-1].object
-    brand = tuple(replace(r, stages=(r.stages[0], ("release", ((Office.OPERATOR, "channel"), (Office.BRAND_PR, "group"))))) if r.id == "R17.1b"
-                  else r for r in RULES)
-    company.rules = brand
-    with denied("author_approves"):
-        company.spend(by_author)
-    with denied("same_person_twice"):
-        company.spend(by_head)
-    company.rules = (replace(RULES[1], stages=RULES[1].stages[:1]), RULES[0])
-    with denied("no_rule"):
-        company.spend(by_author)
-    other = Rule("R99", "level:own", (("approve", ((Office.UNIT_HEAD, "owner"),)), ("release", ((Office.LEADER, "group"),))), "", "")
-    company.rules = (other,)
-    with denied("route_incomplete"):
-        company.spend(by_author)
 
 
 def test_each_channel_needs_its_own_release(company: Company) -> None:
