@@ -32,6 +32,7 @@ from gateway.enforcer.sessions import Sessions
 from gateway.enforcer.socket import init_socket
 from gateway.enforcer.startup import Progress, StartRefused
 from gateway.enforcer.worker import Worker
+from gateway.enforcer.watchdog import Watchdog, leave_with
 from gateway.listening import serve_tcp, serve_unix
 from gateway.log.errors import LogUnavailable
 from vault.errors import VaultError
@@ -100,7 +101,9 @@ class Enforcer:
         self._stack.callback(self.sessions.close)
 
     def _log_broke(self, error: LogUnavailable) -> None:
-        log.error("the log cannot be written; leaving", action="log_broken", code=error.code)
+        log.error(
+            "the log cannot be written; leaving, to verify at the next start", action="log_broken", code=error.code, reason=str(error),
+            zh="存证写不进去，进程退出，重启后先核对再发送")
         self.exit_status = EXIT_LOG
         self.stopped.set()
 
@@ -154,7 +157,9 @@ async def run(settings: Settings, *, isolated: bool, desk_uid: int | None = None
             log.error(refused.en, action="start_refused", zh=refused.zh)
             return EXIT_REFUSED
         except LogUnavailable as error:
-            log.error("the log cannot be opened", action="start_failed", code=error.code)
+            log.error(
+                "the log cannot be opened: look at the disk of the data folder and of the checkpoint copy", action="start_failed", code=error.code,
+                zh="存证打不开：请检查数据目录和外部副本所在的盘（空间、只读、故障）", reason=str(error))
             return EXIT_LOG
         if ready is not None:
             ready.write_text(str(os.getpid()))
@@ -165,3 +170,5 @@ async def run(settings: Settings, *, isolated: bool, desk_uid: int | None = None
             os._exit(EXIT_LOG)  # the log's thread may hang in the disk for ever; nothing may wait for it
     return enforcer.exit_status
 
+        watchdog = Watchdog(leave_with(EXIT_LOG, '{"action": "hung", "event": "the process stands still (a hanging disk?); leaving", "level": "error"}'))
+        watchdog.close()

@@ -10,11 +10,12 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.log.errors import LogUnavailable
 from gateway.protocol import instants
 from gateway.protocol.instants import Instant
 from vault.throttle import Throttle, ThrottleState
@@ -54,6 +55,14 @@ class Ephemeral:
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
+@contextmanager
+def _guarded() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise LogUnavailable("sessions_unavailable", str(error)) from error
+
+
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.executescript(_SCHEMA)
@@ -64,8 +73,12 @@ class Ephemeral:
         self._connection.close()
 
     def run(self, sql: str, values: Sequence[Any] = ()) -> int:
-        """Run one statement and return how many rows it touched."""
-        with self._lock:
+        """Run one statement and return how many rows it touched.
+
+        Raises:
+            LogUnavailable: the disk did not take it; nothing is believed that was not written.
+        """
+        with self._lock, _guarded():
             return self._connection.execute(sql, values).rowcount
 
     def one(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Row | None:
@@ -81,17 +94,22 @@ class Ephemeral:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Make the statements of the block durable together, or none of them."""
-        with self._lock:
+        """Make the statements of the block durable together, or none of them.
+
+        Raises:
+            LogUnavailable: see `run`.
+        """
+        with self._lock, _guarded():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                with suppress(sqlite3.OperationalError):  # SQLite ends some failed transactions by itself
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def attempt(self, key: str, rule: Throttle, at: datetime) -> None:
+                self._connection.execute("COMMIT")
         """Count one try against `key` before it is judged.
 
         Raises:

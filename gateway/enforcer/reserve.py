@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,6 +40,8 @@ from gateway.protocol.denials import Denied
 LOW: Final = 16 << 20
 """Bytes that must be free beside the reserve for an ordinary command."""
 
+NOTHING: Final = 1 << 20
+"""Bytes below which hardly anything can be written."""
 RECENT: Final = 0.05
 """Seconds for which a measurement of ample room is believed."""
 AMPLE: Final = RESERVE + 8 * LOW
@@ -99,8 +102,23 @@ class Reserve:
         if not self.low:
             return
         if not _essential(state, command):
-            raise Denied("log_unavailable", detail=f"disk: {self._free(self._folder) >> 20} MB free")
+            self.ordinary()
         self.give_up()
+
+    def ordinary(self) -> None:
+        """Refuse, where there is little room, what stops and takes down nothing, before it writes anything.
+
+        Raises:
+            Denied: `log_unavailable`.
+        """
+        if self.low:
+            raise Denied("log_unavailable", detail=f"disk: {self._free(self._folder) >> 20} MB free")
+
+    def make_room(self) -> None:
+        """Give the reserve up where no page can be written any more: signing in and a freeze's reason come before the command itself."""
+        if self._free(self._folder) < NOTHING:
+            with suppress(LogUnavailable):  # whoever writes next will say it
+                self.give_up()
 
     def give_up(self) -> None:
         """Remove the reserve, if it is there.

@@ -15,6 +15,7 @@ import hmac
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Row
@@ -23,6 +24,7 @@ from typing import Final, Literal
 from gateway.enforcer.ephemeral import Ephemeral, hash_of
 from gateway.enforcer.ids import new_id
 from gateway.enforcer.runner import Runner
+from gateway.log.errors import LogUnavailable
 from gateway.protocol import instants
 from gateway.protocol.instants import Instant
 from vault.errors import TooMany
@@ -107,10 +109,12 @@ class Sessions:
             return None
         session, now = _session(row), self._runner.now()
         if now >= session.expires or now >= instants.plus(session.seen, IDLE[session.kind]) or not self._stands(session):
-            self.db.run("DELETE FROM sessions WHERE id = ?", (session.id,))
+            with suppress(LogUnavailable):  # it is over whether or not the disk takes that
+                self.db.run("DELETE FROM sessions WHERE id = ?", (session.id,))
             return None
         if instants.seconds_between(session.seen, now) >= SEEN_SECONDS:
-            self.db.run("UPDATE sessions SET seen = ? WHERE id = ?", (now, session.id))
+            with suppress(LogUnavailable):  # on a full disk people must still get to the stop button
+                self.db.run("UPDATE sessions SET seen = ? WHERE id = ?", (now, session.id))
         return session
 
     def _stands(self, session: Session) -> bool:

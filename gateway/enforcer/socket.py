@@ -20,8 +20,10 @@ from pydantic import BaseModel, ValidationError
 
 from gateway import calendar, canonical
 from gateway.canonical import NotCanonical
+from gateway.connectors.base import Template
 from gateway.enforcer import evidence
 from gateway.enforcer.blobs import BlobAltered, BlobMissing
+from gateway.enforcer.counter import rendition
 from gateway.enforcer.feed import read_bodies
 from gateway.enforcer.parts import Parts
 from gateway.enforcer.sessions import Session, Sessions
@@ -40,6 +42,7 @@ BLOB_LIMIT: Final = 12 << 20
 SESSION_HEADER: Final = "X-Qianfa-Session"
 FEED_LIMIT: Final = 1000
 FEED_WAIT: Final = 25.0
+DESK_PICTURES: Final = "/pictures/"
 
 PARTS: Final = web.AppKey("parts", Parts)
 SESSIONS: Final = web.AppKey("sessions", Sessions)
@@ -58,7 +61,7 @@ def init_socket(parts: Parts, sessions: Sessions, *, peer_uids: frozenset[int]) 
     app.on_shutdown.append(_close)
     app.add_routes([
         web.post("/v1/session/redeem", _redeem), web.post("/v1/session/pair", _pair), web.post("/v1/session/end", _end),
-        web.get("/v1/session", _session), web.post("/v1/preflight", _preflight), web.put("/v1/blob", _put_blob),
+        web.get("/v1/session", _session), web.post("/v1/preflight", _preflight), web.post("/v1/preview", _preview), web.put("/v1/blob", _put_blob),
         web.get("/v1/blob/{digest}", _get_blob), web.post("/v1/submit", _submit), web.post("/v1/recall", _recall),
         web.post("/v1/cancel", _cancel), web.post("/v1/renew", _renew), web.get("/v1/feed", _feed), web.get("/v1/values", _values),
         web.get("/v1/state/directory", _directory), web.get("/v1/status", _status), web.post("/v1/verify", _verify),
@@ -178,6 +181,19 @@ async def _preflight(request: web.Request) -> web.Response:
     return _json(await request.app[PARTS].submitting.preflight(session.person, body, language(request)))
 
 
+async def _preview(request: web.Request) -> web.Response:
+    """Return what the counter would show of each target, by the same function, with pictures at the desk's address of the author's drafts."""
+    _need_session(request)
+    body = await _body(request, requests.PreflightRequest)
+    parts = request.app[PARTS]
+    worked = await parts.submitting.preview(body)
+    return _json({"previews": [
+        {"channel": target.channel, "template": target.template,
+         "html": rendition.document(Template.parse(data), parts.runner.state.channels[target.channel].name, DESK_PICTURES)}
+        for target, data in zip(worked.targets, worked.templates, strict=True)
+    ]})
+
+
 async def _submit(request: web.Request) -> web.Response:
     session = _need_session(request)
     body = await _body(request, requests.SubmitRequest)
@@ -221,6 +237,7 @@ async def _renew(request: web.Request) -> web.Response:
 
 async def _put_blob(request: web.Request) -> web.Response:
     _need_session(request)
+    request.app[PARTS].runner.reserve.ordinary()
     data = await request.read()
     digest = await asyncio.to_thread(request.app[PARTS].runner.blobs.put, data)
     return _json({"digest": digest})

@@ -11,6 +11,7 @@ from typing import Final
 
 from gateway import canonical
 from gateway.canonical import Digest
+from gateway.log.errors import LogUnavailable
 
 SALT_BYTES: Final = 32
 _SCHEMA: Final = 'CREATE TABLE IF NOT EXISTS "values" (commitment TEXT PRIMARY KEY, salt BLOB NOT NULL, text TEXT NOT NULL) STRICT'
@@ -37,12 +38,15 @@ class Values:
         """Store `text` durably under a fresh salt and return its commitment.
 
         Raises:
-            sqlite3.Error: it could not be stored.
+            LogUnavailable: it could not be stored, so nothing may be logged that refers to it.
         """
         salt = secrets.token_bytes(SALT_BYTES)
         commitment = commitment_of(salt, text)
         with self._lock:
-            self._connection.execute('INSERT INTO "values" VALUES (?, ?, ?)', (commitment, salt, text))
+            try:
+                self._connection.execute('INSERT INTO "values" VALUES (?, ?, ?)', (commitment, salt, text))
+            except sqlite3.OperationalError as error:
+                raise LogUnavailable("values_unavailable", str(error)) from error
         self._cache[commitment] = text
         return commitment
 

@@ -60,6 +60,8 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     need = NEEDS.get(_route(request))
     if need is None:
         raise web.HTTPNotFound
+    if request.method == "POST":
+        counter.parts.runner.reserve.make_room()
     token = request.cookies.get(counter.session_cookie, "")
     session = counter.sessions.look(token, {"counter"}) if token else None
     if session is not None:
