@@ -43,6 +43,10 @@ _INSERT: Final = {
     "sealed": "INSERT INTO sealed (secret_id, version, row) VALUES (?, ?, ?)",
     "slots": "INSERT INTO slots (secret_id, version, row) VALUES (?, ?, ?)",
 }
+_GET: Final = {
+    "sealed": "SELECT row FROM sealed WHERE secret_id = ? AND version = ?",
+    "slots": "SELECT row FROM slots WHERE secret_id = ? AND version = ?",
+}
 _UPDATE: Final = {
     "sealed": "UPDATE sealed SET row = ? WHERE secret_id = ? AND version = ?",
     "slots": "UPDATE slots SET row = ? WHERE secret_id = ? AND version = ?",
@@ -147,11 +151,7 @@ class SealedStore:
 
     def get(self, secret_id: str, version: int) -> SealedRow | None:
         """Read one version, or None."""
-        found = self._connection.execute(
-            "SELECT row FROM sealed WHERE secret_id = ?1 AND version = ?2"
-            " UNION ALL SELECT row FROM slots WHERE secret_id = ?1 AND version = ?2",
-            (secret_id, version),
-        ).fetchone()
+        found = self._connection.execute(_GET[_table(secret_id)], (secret_id, version)).fetchone()
         return None if found is None else SealedRow(secret_id=secret_id, version=version, row=found[0])
 
     def rows(self) -> tuple[SealedRow, ...]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.content import Content, Source
+from gateway.enforcer.app import settle
 from gateway.logs import configure
 from tests.bench.connector import PLATFORM, BenchConnector
 from tests.gateway.enforcer.house import House, found_house, open_house
@@ -126,6 +127,7 @@ async def run(folder: Path, platform: str) -> None:
         await house.staff()
         await add_channels(house)
         await house.lifecycle._stop_timers()
+        settle()
         server = await asyncio.get_running_loop().create_server(lambda: Sends(house), "127.0.0.1", 0, backlog=256)
         print(server.sockets[0].getsockname()[1], flush=True)
         orders = Orders(house)
