@@ -1,0 +1,223 @@
+"""What planted bugs in handing in, signing and sending once went unseen: the last instant, the last member, the one channel of two."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.machine import publications, signing
+from gateway.machine.state import Channel, Office, Signature
+from gateway.protocol import commands as c
+from gateway.protocol import instants
+from gateway.protocol.claims import LIMIT, Claims
+from gateway.protocol.commands import Change, Grade
+from gateway.protocol.denials import Denied
+from gateway.protocol.entries import EntryType
+from tests.gateway.machine.company import GROUP, START, WINDOW, Company, denied, text_digest
+
+
+@pytest.fixture
+def company() -> Company:
+    return Company.staffed()
+
+
+def target(channel: str) -> c.Target:
+    """Return a target to publish on."""
+    return c.Target(channel=channel, operation="publish", template=text_digest("t"), previous=None)
+
+
+def two_channels(company: Company) -> str:
+    """Hand in for two own channels of nested units, each with an operator of its own; both heads have approved."""
+    company.change("xu", "he", Change(type=EntryType.CHANNEL_ADDED, object="ch_general", data={
+        "platform": "wordpress", "account": "general.example", "name": "综合部", "unit": "unit_irrigation_general", "level": "own",
+        "filing": "filed", "filing_number": "备-7", "settings": {}, "custodians": ["fang"]}))
+    company.appoint("qin", Office.OPERATOR, "ch_general")
+    company.appoint("shao", Office.UNIT_HEAD, "unit_irrigation_general")
+    company.credential("ch_general")
+    submission = company.submit("lu", "ch_irrigation", "ch_general")
+    company.approve("gu", submission)
+    company.approve("shao", submission)
+    return submission
+
+
+def test_a_submission_has_at_most_twenty_targets(company: Company) -> None:
+    """Of twenty the first channel nobody filed is named, twenty-one are too many, and so is one channel twice."""
+    for targets, code in (([target(f"ch_{n}") for n in range(20)], "channel_unknown"), ([target(f"ch_{n}") for n in range(21)], "invalid"),
+                          ([target("ch_web"), target("ch_web")], "invalid")):
+        with denied(code):
+            company.do(replace(company.submission_command("ch_web"), targets=tuple(targets)), "lu", Grade.DESK)
+
+
+def test_the_last_instant_of_a_window(company: Company) -> None:
+    """A window that ends now, or with its fixed time, is over; one that ends a millisecond later is not; expiry comes with its end."""
+    soon = instants.plus(company.at, 0.001)
+    with denied("window_over"):
+        company.submit("lu", "ch_web", window_to=company.at)
+    with denied("window_over"):
+        company.submit("lu", "ch_web", scheduled=soon, window_to=soon)
+    company.submit("lu", "ch_web", scheduled=soon, window_to=instants.plus(soon, 0.001))
+    submission = company.submit("lu", "ch_web", window_to=soon)
+    with denied("wrong_state"):
+        company.system(c.Expire(submission=submission))
+    company.at = soon
+    with denied("window_over"):
+        company.approve("gu", submission)
+    company.system(c.Expire(submission=submission))
+    with denied("wrong_state"):
+        company.do(c.Renew(submission=submission, window_to=soon), "lu", Grade.DESK)
+    company.do(c.Renew(submission=submission, window_to=instants.plus(soon, 0.001)), "lu", Grade.DESK)
+    assert company.state.submissions[submission].window_to == instants.plus(soon, 0.001)
+
+
+def test_an_expired_submission_is_recalled_and_revised(company: Company) -> None:
+    """The author may take it back without renewing; the next revision keeps its number and takes no new one."""
+    submission = company.submit("lu", "ch_web")
+    company.at = WINDOW
+    company.system(c.Expire(submission=submission))
+    company.do(c.Recall(submission=submission), "lu", Grade.DESK)
+    later = instants.plus(WINDOW, 3600)
+    company.submit("lu", "ch_web", submission=submission, window_to=later)
+    other = company.submit("lu", "ch_web", window_to=later)
+    found = company.state.submissions
+    assert [(found[s].number, found[s].revision) for s in (submission, other)] == [("签-2026-0001", 2), ("签-2026-0002", 1)]
+    assert company.state.numbers == {"2026": 2}
+
+
+def test_the_first_approval_stays_once_the_second_is_there(company: Company) -> None:
+    """It is taken back only while nothing after it is signed; the last one may be taken back."""
+    submission = company.submit("lu", "ch_web", facts={"sensitive": True})
+    company.approve("gu", submission)
+    company.approve("shen", submission)
+    first, second, _ = (stage.id for stage in company.state.submissions[submission].stages)
+    with denied("wrong_state") as caught:
+        company.do(c.TakeBack(submission=submission, stage=first), "gu")
+    assert caught.value.detail == "next stage signed"
+    company.do(c.TakeBack(submission=submission, stage=second), "shen")
+    company.do(c.TakeBack(submission=submission, stage=first), "gu")
+    assert company.state.submissions[submission].signatures == []
+
+
+def test_each_of_two_channels_goes_its_own_way(company: Company) -> None:
+    """A token names the release of its own channel; what was released on one is not revised; the other still waits for its operator."""
+    submission = two_channels(company)
+    found = company.state.submissions[submission]
+    assert company.state.waits[submission] == (("operator", "ch_irrigation"), ("unit_head", "unit_irrigation"), ("operator", "ch_general"),
+                                               ("unit_head", "unit_irrigation_general"))
+    first = company.release("lu", submission, stage="release:operator:ch_irrigation")[0]
+    assert company.state.waits[submission] == (("operator", "ch_general"), ("unit_head", "unit_irrigation_general"))
+    company.do(c.Stop(publication=first), "lu")
+    second = company.release("qin", submission, stage="release:operator:ch_general")[0]
+    stages = [signature.stage for signature in company.state.publications[second].signatures]
+    assert stages == ["approve:unit_head:unit_irrigation", "approve:unit_head:unit_irrigation_general", "release:operator:ch_general"]
+    assert found.target("ch_irrigation").publication == first
+    with denied("wrong_state"):
+        company.do(c.Cancel(submission=submission), "lu", Grade.DESK)
+    company.send(second, "rejected")
+    company.do(c.Return(submission=submission, revision=1, reason="data", notes=None), "qin")
+    with denied("wrong_state") as caught:
+        company.submit("lu", "ch_irrigation", submission=submission)
+    assert caught.value.detail == "already released once"
+
+
+def test_one_channel_released_is_enough_to_keep_a_revision_back(company: Company) -> None:
+    """Of two targets only one was ever released: neither may be handed in again."""
+    submission = two_channels(company)
+    publication = company.release("lu", submission, stage="release:operator:ch_irrigation")[0]
+    company.do(c.Stop(publication=publication), "lu")
+    company.do(c.Return(submission=submission, revision=1, reason="data", notes=None), "qin")
+    with denied("wrong_state") as caught:
+        company.submit("lu", "ch_irrigation", "ch_general", submission=submission)
+    assert caught.value.detail == "already released once"
+
+
+def test_a_send_without_a_fixed_time_is_never_late(company: Company) -> None:
+    """Only a fixed time is missed; what waits for nothing may go hours later, inside its window."""
+    publication = company.released("ch_web")[0]
+    company.wait(5 * 3600)
+    with denied("wrong_state"):
+        company.system(c.Miss(publication=publication))
+    company.send(publication)
+    assert company.status(publication) == "live"
+
+
+@pytest.mark.parametrize(("office", "scope", "may"), [
+    (Office.BRAND_PR, GROUP, True), (Office.BRAND_PR_HEAD, GROUP, True), (Office.LEADER, GROUP, True), (Office.FOUNDER, GROUP, True),
+    (Office.SYSADMIN, GROUP, False), (Office.UNIT_HEAD, "unit_irrigation", False), (Office.OPERATOR, "ch_web", False),
+])
+def test_one_office_is_enough_to_stop(company: Company, office: Office, scope: str, may: bool) -> None:
+    """Each of the four that look after the whole, and none of the others, stops what they neither wrote nor signed."""
+    company.appoint("qin", office, scope)
+    publication = company.released("ch_web")[0]
+    if may:
+        company.do(c.Stop(publication=publication), "qin")
+    else:
+        with denied("no_office"):
+            company.do(c.Stop(publication=publication), "qin")
+
+
+METHODS = [  # kind, switches, the release's method, the approval's method, refused with
+    ("sandbox", (), "totp", "totp", None),
+    ("live", (), "passkey", "totp", None), ("live", (), "totp", "passkey", "method_too_weak"), ("live", (), "totp", "totp", "method_too_weak"),
+    ("live", ("totp_route",), "totp", "passkey", "method_too_weak"), ("live", ("totp_release",), "totp", "passkey", None),
+    ("live", ("totp_release",), "totp", "totp", "route_by_codes_alone"), ("live", ("totp_release", "totp_route"), "totp", "totp", None),
+    ("live", ("totp_release",), "passkey", "totp", None),
+]
+
+
+@pytest.mark.parametrize(("kind", "switches", "release", "approval", "code"), METHODS)
+def test_which_methods_release(company: Company, kind: str, switches: tuple[str, ...], release: str, approval: str, code: str | None) -> None:
+    """Each switch lets through what it names and nothing else; a passkey is always enough."""
+    company.state.kind = kind
+    company.state.switches = dict.fromkeys(switches, "on") | {"other": "on"}
+    signatures = [Signature("s", verdict, "p", "o", method, "d", 1, START)
+                  for verdict, method in (("approve", approval), ("release", release))]
+    refused = None
+    try:
+        signing.check_method(company.state, release, signatures)
+    except Denied as caught:
+        refused = caught.code
+    assert refused == code
+
+
+def test_the_longest_claims() -> None:
+    """Exactly the gate's limit is signed, one byte more is not, and says why."""
+    def claims(author: str) -> Claims:
+        return Claims("dep", "sandbox", "j", START, START, WINDOW, "e", "publish", "c", 1, "p", "s", 1, None, None, text_digest("t"),
+                      text_digest("p"), author, (), {})
+
+    room = LIMIT - len(claims("").to_bytes())
+    assert len(signing.claims_bytes(claims("x" * room))) == LIMIT
+    with denied("invalid") as caught:
+        signing.claims_bytes(claims("x" * (room + 1)))
+    assert caught.value.detail == "too long for one token"
+
+
+def test_a_list_of_twenty_is_signed(company: Company) -> None:
+    """Twenty items in one proof are decided, each by an entry of its own."""
+    items = [company.item("gu", company.submit("lu", "ch_web"), "approve") for _ in range(20)]
+    made = company.sign("gu", *items)
+    assert [entry.type for entry in made] == ["signing.made", *["decision.made"] * 20]
+
+
+def test_a_suspension_voids_only_what_its_person_signed(company: Company) -> None:
+    """In review it falls away, on its way it is void; what others signed stands."""
+    held = company.released("ch_web")[0]
+    submission = company.submit("lu", "ch_web", facts={"sensitive": True})
+    company.approve("gu", submission)
+    company.approve("shen", submission)
+    company.suspend("shen")
+    assert [s.person for s in company.state.submissions[submission].signatures] == ["gu"]
+    assert [(s.person, s.void) for s in company.state.publications[held].signatures] == [("gu", False), ("fang", False)]
+    company.suspend("gu")
+    assert [(s.person, s.void) for s in company.state.publications[held].signatures] == [("gu", True), ("fang", False)]
+
+
+@pytest.mark.parametrize(("platform", "settings", "limit"), [
+    ("wechat", {}, 100), ("weibo", {}, 30), ("wordpress", {}, 500), ("bench", {}, 0), ("wechat", {"daily_limit": "3"}, 3),
+    ("wechat", {"daily_limit": "0"}, 0), ("wechat", {"daily_limit": "1000000"}, 0), ("wechat", {"daily_limit": "x"}, 0), ("fax", {"daily_limit": "7"}, 7),
+])
+def test_how_many_a_day(platform: str, settings: dict[str, str], limit: int) -> None:
+    """The platform's figure, or what the settings name; what is no number allows none, and so does an unknown platform."""
+    channel = Channel("c", platform, "a", "n", GROUP, "company", "filed", "1", settings)
+    assert publications.daily_limit(channel) == limit
