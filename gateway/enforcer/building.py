@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 
 from gateway.clock import Clock
 from gateway.config import Settings
@@ -16,6 +16,7 @@ from gateway.enforcer.followup import Followup
 from gateway.enforcer.gate import Gate
 from gateway.enforcer.lifecycle import Lifecycle, bound_rows, check_rows
 from gateway.enforcer.parts import Parts
+from gateway.enforcer.reading import Reader, worth_it
 from gateway.enforcer.runner import Runner
 from gateway.enforcer.startup import Progress, StartRefused, hold, start
 from gateway.enforcer.submitting import Submitting
@@ -44,7 +45,11 @@ async def build(
     """
     folder = settings.enforcer_data
     stack.callback(os.close, hold(folder))
-    started = await asyncio.to_thread(start, folder / "log.db", settings.copies, settings.log_key, progress=progress)
+    with ExitStack() as only_now:
+        second = Reader.fork() if worth_it(folder / "log.db") else None  # here, where there is one thread, no open database and no key
+        if second is not None:
+            only_now.callback(second.close)
+        started = await asyncio.to_thread(start, folder / "log.db", settings.copies, settings.log_key, progress=progress, reader=second)
     stack.callback(started.parts.copies.close)
     stack.callback(started.parts.store.close)
     check_settings(settings, started.state)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway import machine
+from gateway.enforcer.reading import Reader, ReaderLost
 from gateway.enforcer.reserve import LOW, free_bytes
 from gateway.enforcer.runner import LogParts
 from gateway.log import audit
@@ -78,8 +79,10 @@ def hold(folder: Path) -> int:
     return handle
 
 
-def start(path: Path, copies_path: Path, vkey: str, *, progress: Progress | None = None) -> Started:
+def start(path: Path, copies_path: Path, vkey: str, *, progress: Progress | None = None, reader: Reader | None = None) -> Started:
     """Verify and replay the log at `path` against the copy at `copies_path`, with the first log key `vkey`.
+
+    With a `reader`, forked before anything was opened, the log is read and verified there while it is replayed here; the outcome is the same.
 
     Raises:
         LogRefused: it is not the log that was signed, or the copy outside is gone.
@@ -97,9 +100,7 @@ def start(path: Path, copies_path: Path, vkey: str, *, progress: Progress | None
         opened.callback(copies.close)
         replay = _Replay()
         with _without_collector(large=store.size() >= LARGE):
-            report = audit.verify_log(
-                store, parse_vkey(vkey), copies=[copies_path], progress=progress, all_signatures=False, follow=replay.follow,
-            )
+            report = _verified(store, copies_path, vkey, replay, progress, reader)
             check(report)
             state = replay.state_of(report.size)
             tip = state.twin()
@@ -107,6 +108,22 @@ def start(path: Path, copies_path: Path, vkey: str, *, progress: Progress | None
         parts = LogParts(store=store, copies=copies, tree=report.tree, chain=report.chain, fence=store.take_fence())
         opened.pop_all()
     return Started(tip=tip, state=state, parts=parts, report=report)
+
+
+def _verified(
+    store: LogStore, copies: Path, vkey: str, replay: _Replay, progress: Progress | None, reader: Reader | None,
+) -> AuditReport:
+    first_key = parse_vkey(vkey)
+    if reader is None:
+        return audit.verify_log(store, first_key, copies=[copies], progress=progress, all_signatures=False, follow=replay.follow)
+    try:
+        return reader.report(store.path, first_key, copies=copies, total=store.size(), follow=replay.follow_all, progress=progress)
+    except ReaderLost as lost:
+        raise LogRefused(
+            f"核对存证的进程没有做完就结束了（{lost}）：存证未经核对，不能启动。多半是内存不够，或有人结束了它：看系统日志后再启动；再次发生，请找系统管理员",
+            f"the process that verifies the log ended before it was done ({lost}): a log that was not verified is not served. Most likely memory "
+            "ran out or somebody ended it: look at the system's log and start again; if it happens again, ask the system administrator",
+        ) from lost
 
 
 class _Replay:
@@ -118,9 +135,15 @@ class _Replay:
 
     def follow(self, body: bytes) -> None:
         """Apply the next entry; after the first that cannot be applied nothing more is."""
+        self.follow_all((body,))
+
+    def follow_all(self, bodies: Iterable[bytes]) -> None:
+        """Apply the next entries in order."""
         if self._error is None:
+            state, apply, load = self._state, machine.apply, entries.load
             try:
-                machine.apply(self._state, entries.load(body))
+                for body in bodies:
+                    apply(state, load(body))
             except Exception as error:  # noqa: BLE001 -- altered bytes can fail in any way, and what was altered is said by verification
                 self._error = error
 

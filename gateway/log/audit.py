@@ -8,16 +8,15 @@ last good checkpoint and the first bad one is named instead (`range_altered`), a
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from gateway.log.checkpoint import Checkpoint, KeyChain, LogKey, NoteInvalid, parse_checkpoint, rotation_in, split_note
-from gateway.log.copies import TornLine, read_copies
+from gateway.log.alongside import Alongside, CopyLine
+from gateway.log.checkpoint import ROTATION_MARK, Checkpoint, KeyChain, LogKey, NoteInvalid, parse_checkpoint, rotation_in, split_note
 from gateway.log.merkle import HASH_SIZE, Frontier, Tree
 from gateway.log.store import StoredCheckpoint, StoreReader
 
@@ -25,7 +24,6 @@ Progress = Callable[[int, int], None]
 """Called with (entries done, entries in all) every few thousand entries."""
 
 MAX_FINDINGS: Final = 100
-_STEP = 4096
 _DIFF_LIMIT = 4096
 _FIRST = -(1 << 63)
 
@@ -94,11 +92,17 @@ Comparison = Ok | Shorter | Forked | Altered
 
 @dataclass(slots=True)
 class _State:
+    """What is known so far: `found` is the tree of the rows that are there.
+
+    As long as what was signed is what is there, its authentic beginning is counted in `same`; from the first difference on the authentic
+    tree is one of its own, `other`.
+    """
+
     chain: KeyChain
     all_signatures: bool
-    got: bytearray = field(default_factory=bytearray)
-    good: bytearray = field(default_factory=bytearray)
-    frontier: Frontier = field(default_factory=Frontier)
+    found: Tree = field(default_factory=Tree)
+    same: int = 0
+    other: Tree | None = None
     findings: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
@@ -107,16 +111,38 @@ class _State:
     gap: int | None = None
     lost: bool = False
 
+    @property
+    def good(self) -> int:
+        """How many leaves are authentic."""
+        return self.same if self.other is None else len(self.other)
+
+    def leads_to(self, root: bytes, leaves: bytes, now: bytes) -> bool:
+        """Return whether `leaves`, put behind what is authentic, lead to `root`; `now` are the leaves of the rows in that place."""
+        if self.other is None and leaves == now:
+            return self.found.root(self.same + len(leaves) // HASH_SIZE) == root
+        frontier = Frontier(self.good, (self.found if self.other is None else self.other).frontier(self.good))
+        for leaf in _hashes(leaves):
+            frontier.append(leaf)
+        return frontier.root() == root
+
+    def take(self, leaves: bytes, now: bytes) -> None:
+        """Put `leaves` behind what is authentic."""
+        if self.other is None and leaves == now:
+            self.same += len(leaves) // HASH_SIZE
+            return
+        if self.other is None:
+            self.other = self.found.prefix(self.same)
+        self.other.extend(_hashes(leaves))
+
+    def authentic(self) -> Tree:
+        """Return the tree of what is authentic."""
+        if self.other is not None:
+            return self.other
+        return self.found if self.same == len(self.found) else self.found.prefix(self.same)
+
     def find(self, code: str, first: int, last: int | None = None, detail: str = "") -> None:
         if len(self.findings) < MAX_FINDINGS:
             self.findings.append(Finding(code, first, first if last is None else last, detail))
-
-
-@dataclass(frozen=True, slots=True)
-class _CopyLine:
-    size: int
-    note: str
-    leaves: bytes
 
 
 def verify_store(
@@ -149,7 +175,10 @@ def verify_log(
     state = _State(KeyChain(first_key), all_signatures)
     end = store.size()
     _hash_entries(store, state, end, progress, follow)
-    lines = _Ahead(_copy_lines(copies, state))
+    lines = Alongside(
+        copies, torn=lambda name, offset: state.warnings.append(Finding("copy_torn", offset, offset, f"{name}: a line is torn")),
+        invalid=lambda name, error: state.find("copy_altered", len(state.found), detail=f"{name}: {error}"),
+    )
     last: StoredCheckpoint | None = None
     for row in store.checkpoints():
         _take(state, row, lines)
@@ -159,9 +188,7 @@ def verify_log(
     _compare(state, end)
     if state.findings and not all_signatures:
         return verify_log(store, first_key, copies=copies)
-    tree = Tree()
-    tree.extend(bytes(state.good[i : i + HASH_SIZE]) for i in range(0, len(state.good), HASH_SIZE))
-    return AuditReport(end, state.checkpoint, state.note, state.findings, state.warnings, tree, state.chain)
+    return AuditReport(end, state.checkpoint, state.note, state.findings, state.warnings, state.authentic(), state.chain)
 
 
 def check_against_copy(report: AuditReport) -> Comparison:
@@ -178,59 +205,38 @@ def check_against_copy(report: AuditReport) -> Comparison:
     return Ok()
 
 
-class _Ahead:
-    """The copies' lines, one looked at ahead."""
-
-    def __init__(self, lines: Iterator[_CopyLine]) -> None:
-        self._lines = lines
-        self.head = next(lines, None)
-
-    def up_to(self, size: int) -> Iterator[_CopyLine]:
-        while self.head is not None and self.head.size <= size:
-            line, self.head = self.head, next(self._lines, None)
-            yield line
-
-
 def _hash_entries(
     store: StoreReader, state: _State, end: int, progress: Progress | None, follow: Callable[[bytes], None] | None,
 ) -> None:
-    got = state.got
-    for count, (seq, body) in enumerate(store.rows(_FIRST)):
-        if seq != count and state.gap is None:
-            state.gap = count
-        got += sha256(b"\x00" + body).digest()
+    count = 0
+    for page in store.pages(_FIRST):
+        bodies = [body for _, body in page]
+        if state.gap is None and (page[0][0], page[-1][0]) != (count, count + len(page) - 1):
+            state.gap = next(place for place, (seq, _) in enumerate(page, count) if seq != place)
+        state.found.extend([sha256(b"\x00" + body).digest() for body in bodies])
         if follow is not None:
-            follow(body)
+            for body in bodies:
+                follow(body)
+        if ROTATION_MARK in b"".join(bodies):
+            _follow_keys(state, page)
+        count += len(page)
+        if progress is not None:
+            progress(count, end)
+    if progress is not None:
+        progress(end, end)
+
+
+def _follow_keys(state: _State, page: Sequence[tuple[int, bytes]]) -> None:
+    for seq, body in page:
         rotation = rotation_in(body)
         if rotation is not None:
             try:
                 state.chain.follow(seq, rotation)
             except NoteInvalid as error:
                 state.find("key_rotation_invalid", seq, detail=str(error))
-        if progress is not None and not count % _STEP:
-            progress(count, end)
-    if progress is not None:
-        progress(end, end)
 
 
-def _copy_lines(paths: Sequence[Path], state: _State) -> Iterator[_CopyLine]:
-    return heapq.merge(*[_one_copy(path, state) for path in paths], key=lambda line: line.size)
-
-
-def _one_copy(path: Path, state: _State) -> Iterator[_CopyLine]:
-    for line in read_copies(path):
-        if isinstance(line, TornLine):
-            state.warnings.append(Finding("copy_torn", line.offset, line.offset, f"{path.name}: a line is torn"))
-            continue
-        try:
-            size = parse_checkpoint(split_note(line.note)[0]).size
-        except NoteInvalid as error:
-            state.find("copy_altered", len(state.got) // HASH_SIZE, detail=f"{path.name}: {error}")
-            continue
-        yield _CopyLine(size, line.note, line.leaves)
-
-
-def _take(state: _State, row: StoredCheckpoint, lines: _Ahead) -> None:
+def _take(state: _State, row: StoredCheckpoint, lines: Alongside) -> None:
     """Judge one checkpoint row: its note, its leaf hashes, and what the copies say of the same size."""
     checkpoint = _open(state, row.note, signed=state.all_signatures)
     if checkpoint is None or checkpoint.size != row.size:
@@ -239,7 +245,8 @@ def _take(state: _State, row: StoredCheckpoint, lines: _Ahead) -> None:
     elif checkpoint.epoch != row.epoch:
         state.find("checkpoint_altered", row.size, detail="the epoch beside the note is another")
     candidates = [row.leaves]
-    for line in lines.up_to(row.size):
+    agreed = checkpoint is not None and lines.agree(row.size, row.note, row.leaves)
+    for line in () if agreed else lines.up_to(row.size):
         other = checkpoint if line.note == row.note else _open_copy(state, line)
         if other is None:
             continue
@@ -257,7 +264,7 @@ def _take(state: _State, row: StoredCheckpoint, lines: _Ahead) -> None:
         state.checkpoint, state.note = checkpoint, row.note
 
 
-def _missing_checkpoint(state: _State, other: Checkpoint, next_one: Checkpoint | None, line: _CopyLine) -> None:
+def _missing_checkpoint(state: _State, other: Checkpoint, next_one: Checkpoint | None, line: CopyLine) -> None:
     """Take a checkpoint that only the copy has; one of another origin belongs to an incarnation that a restore ended."""
     if next_one is not None and next_one.origin != other.origin:
         state.warnings.append(Finding("other_incarnation", line.size, line.size, other.origin))
@@ -278,29 +285,25 @@ def _same_size(state: _State, row: StoredCheckpoint, mine: Checkpoint | None, ot
 
 def _advance(state: _State, checkpoint: Checkpoint, candidates: Sequence[bytes]) -> None:
     """Extend what is authentic up to `checkpoint` with the first leaf hashes that lead to its root."""
-    start, size = state.frontier.size, checkpoint.size
+    start, size = state.good, checkpoint.size
     if state.lost or size <= start:
         return
-    now = bytes(state.got[start * HASH_SIZE : size * HASH_SIZE])
+    now = state.found.leaves(start, size)
     tried: list[bytes] = []
     for leaves in (*candidates, now):
         if leaves in tried or len(leaves) != (size - start) * HASH_SIZE:
             continue
         tried.append(leaves)
-        frontier = state.frontier.copy()
-        for i in range(0, len(leaves), HASH_SIZE):
-            frontier.append(leaves[i : i + HASH_SIZE])
-        if frontier.root() == checkpoint.root:
+        if state.leads_to(checkpoint.root, leaves, now):
             if leaves != candidates[0]:
                 state.find("leaf_record_altered", start, size - 1, "the recorded leaf hashes are not those that were signed")
-            state.frontier = frontier
-            state.good += leaves
+            state.take(leaves, now)
             return
     state.lost = True
     state.find("range_altered", start, size - 1, "no record leads to the signed root; nothing after it was judged")
 
 
-def _take_rest(state: _State, lines: _Ahead, end: int) -> None:
+def _take_rest(state: _State, lines: Alongside, end: int) -> None:
     """Take what the copies know beyond the database's last checkpoint."""
     for line in lines.up_to(1 << 60):
         other = _open_copy(state, line)
@@ -327,7 +330,7 @@ def _open(state: _State, note: str, *, signed: bool) -> Checkpoint | None:
         return None
 
 
-def _open_copy(state: _State, line: _CopyLine) -> Checkpoint | None:
+def _open_copy(state: _State, line: CopyLine) -> Checkpoint | None:
     checkpoint = _open(state, line.note, signed=True)
     if checkpoint is None:
         state.find("copy_altered", line.size, detail="a note in the copy does not verify")
@@ -336,24 +339,29 @@ def _open_copy(state: _State, line: _CopyLine) -> Checkpoint | None:
 
 def _compare(state: _State, end: int) -> None:
     """Name every difference between the authentic leaf hashes and those of the rows that are there."""
-    good, got = state.good, state.got
-    if state.lost:
-        del got[len(good) :]
     before = len(state.findings)
-    if good != got:
-        want, have = len(good) // HASH_SIZE, len(got) // HASH_SIZE
-        low, high = _common_prefix(good, got), 0
-        while high < min(want, have) - low and _hash(good, want - high - 1) == _hash(got, have - high - 1):
-            high += 1
-        missing, extra = _hashes(good, low, want - high), _hashes(got, low, have - high)
-        if len(missing) == len(extra):
-            _name_in_place(state, low, missing, extra)
-        elif low < have:
-            _name_shifted(state, low, missing, extra)
+    if state.other is not None or (state.same != len(state.found) and not state.lost):
+        want, have = state.good, min(len(state.found), state.good) if state.lost else len(state.found)
+        _name(state, state.authentic().leaves(0, want), state.found.leaves(0, have))
     if state.gap is not None and len(state.findings) == before:
         state.find("numbering_altered", state.gap, detail="the entries are whole, their numbers are not")
     if state.promised > end and len(state.findings) == before:
         state.find("tail_missing", end, state.promised - 1, "a signed checkpoint covers more entries than there are")
+
+
+def _name(state: _State, good: bytes, got: bytes) -> None:
+    """Name where `got`, the rows' leaf hashes, is not `good`, the authentic ones."""
+    if good == got:
+        return
+    want, have = _hashes(good), _hashes(got)
+    low, high = _common_prefix(good, got), 0
+    while high < min(len(want), len(have)) - low and want[-high - 1] == have[-high - 1]:
+        high += 1
+    missing, extra = want[low : len(want) - high], have[low : len(have) - high]
+    if len(missing) == len(extra):
+        _name_in_place(state, low, missing, extra)
+    elif low < len(have):
+        _name_shifted(state, low, missing, extra)
 
 
 def _name_in_place(state: _State, low: int, want: Sequence[bytes], have: Sequence[bytes]) -> None:
@@ -374,7 +382,7 @@ def _name_shifted(state: _State, low: int, want: Sequence[bytes], have: Sequence
             state.find("entry_inserted", low + k, low + m - 1)
 
 
-def _common_prefix(one: bytearray, other: bytearray) -> int:
+def _common_prefix(one: bytes, other: bytes) -> int:
     """Return how many hashes both begin with, by halving."""
     low, high = 0, min(len(one), len(other)) // HASH_SIZE
     while low < high:
@@ -386,9 +394,5 @@ def _common_prefix(one: bytearray, other: bytearray) -> int:
     return low
 
 
-def _hash(data: bytearray, index: int) -> bytes:
-    return bytes(data[index * HASH_SIZE : (index + 1) * HASH_SIZE])
-
-
-def _hashes(data: bytearray, low: int, high: int) -> list[bytes]:
-    return [_hash(data, index) for index in range(low, high)]
+def _hashes(data: bytes) -> list[bytes]:
+    return [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]

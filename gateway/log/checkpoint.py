@@ -34,6 +34,9 @@ MAX_SIZE: Final = (1 << 53) - 1
 ROTATED: Final = "key.rotated"
 """The type of the entry that names the log's next key."""
 
+ROTATION_MARK: Final = b'"type":"key.rotated"'
+"""What the canonical bytes of such an entry contain; others may contain it too, see `rotation_in`."""
+
 _ROTATION = "qianfa-log-key-rotated/v1"
 _NAME = re.compile(r"[^\s+]+")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
@@ -239,11 +242,13 @@ def open_checkpoint(note: str | bytes, keys: Iterable[LogKey]) -> Checkpoint:
 class KeyChain:
     """The log's keys in order, beginning with the one whose fingerprint was printed at init."""
 
-    __slots__ = ("_keys", "_starts")
+    __slots__ = ("_keys", "_starts", "steps")
 
     def __init__(self, first: LogKey) -> None:
         self._keys = [first]
         self._starts = [0]
+        self.steps: list[tuple[int, dict[str, Any]]] = []
+        """What `follow` took over so far, so that another chain can follow it too and judge for itself."""
 
     @property
     def first(self) -> LogKey:
@@ -292,6 +297,7 @@ class KeyChain:
             raise NoteInvalid("not a new key of this log")
         self._keys.append(key)
         self._starts.append(seq)
+        self.steps.append((seq, data))
 
 
 def rotation_data(*, new: LogKey, old: Signer) -> dict[str, str]:
@@ -364,7 +370,7 @@ def _unb64(text: str) -> bytes:
 
 def rotation_in(body: bytes) -> dict[str, Any] | None:
     """Return the data of an entry body of type `key.rotated`, or None for any other entry."""
-    if b'"type":"key.rotated"' not in body:
+    if ROTATION_MARK not in body:
         return None
     try:
         value = json.loads(body)

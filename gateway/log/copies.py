@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from gateway.log.errors import LogUnavailable
 
 MAX_LINE: Final = 1 << 22
 _BLOCK = 1 << 16
+_NOTE = b'"note":"'
+_SIZE = re.compile(rb'"note":"[^"\\]*\\n(0|[1-9][0-9]{0,15})\\n')
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class CheckpointCopies:
         Raises:
             LogUnavailable: it could not be written whole.
         """
-        line = canonical.encode({"leaves": base64.b64encode(leaves).decode(), "note": note}) + b"\n"
+        line = line_of(note, leaves)
         try:
             self._write(line)
         except OSError as error:
@@ -108,8 +111,17 @@ class CheckpointCopies:
             raise OSError("short write")
 
 
-def read_copies(path: Path) -> Iterator[Copy | TornLine]:
-    """Yield every line of the file, in order.
+def line_of(note: str, leaves: bytes) -> bytes:
+    """Return the one line, with its line feed, for a note and the leaf hashes it added.
+
+    Raises:
+        NotCanonical: the note holds a lone surrogate.
+    """
+    return canonical.encode({"leaves": base64.b64encode(leaves).decode(), "note": note}) + b"\n"
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield every line of the file as (offset, bytes with the line feed), in order and unparsed; see `parse_line`.
 
     Raises:
         LogUnavailable: it cannot be read.
@@ -118,10 +130,29 @@ def read_copies(path: Path) -> Iterator[Copy | TornLine]:
         with path.open("rb") as file:
             offset = 0
             while line := file.readline(MAX_LINE):
-                yield _parse(line) or TornLine(offset)
+                yield offset, line
                 offset += len(line)
     except OSError as error:
         raise LogUnavailable("copy_unreadable", str(error)) from error
+
+
+def read_copies(path: Path) -> Iterator[Copy | TornLine]:
+    """Yield every line of the file, in order.
+
+    Raises:
+        LogUnavailable: it cannot be read.
+    """
+    for offset, line in read_lines(path):
+        yield parse_line(line) or TornLine(offset)
+
+
+def size_in(line: bytes) -> int | None:
+    """Return the size that a whole line's checkpoint names, without parsing the line; None where that does not show at once.
+
+    Of a torn line it may say anything: a line that counts is parsed.
+    """
+    found = _SIZE.match(line, line.find(_NOTE))
+    return int(found[1]) if found else None
 
 
 def newest_copy(path: Path) -> str | None:
@@ -139,7 +170,7 @@ def newest_copy(path: Path) -> str | None:
                 file.seek(start)
                 lines = file.read(end - start).split(b"\n")
                 for line in reversed(lines[1:] if start else lines):
-                    if copy := _parse(line + b"\n"):
+                    if copy := parse_line(line + b"\n"):
                         return copy.note
                 if not start:
                     return None
@@ -148,7 +179,8 @@ def newest_copy(path: Path) -> str | None:
         raise LogUnavailable("copy_unreadable", str(error)) from error
 
 
-def _parse(line: bytes) -> Copy | None:
+def parse_line(line: bytes) -> Copy | None:
+    """Return what stands in a line with its line feed, or None where it is none that `line_of` writes."""
     try:
         value = canonical.parse(line.removesuffix(b"\n"))
         if not line.endswith(b"\n") or not isinstance(value, dict) or set(value) != {"leaves", "note"}:

@@ -77,6 +77,38 @@ class Tree:
             above += b"".join([sha256(b"\x01" + below[i : i + 64]).digest() for i in range(first, pairs * 64, 64)])
             level += 1
 
+    def leaves(self, low: int, high: int) -> bytes:
+        """Return the leaf hashes from `low` up to `high` in one piece, only those that are there."""
+        return bytes(self._levels[0][low * HASH_SIZE : high * HASH_SIZE])
+
+    def prefix(self, size: int) -> Tree:
+        """Return the tree of the first `size` leaves, which grows on its own; nothing is hashed.
+
+        Raises:
+            IndexError: the tree has never had this size.
+        """
+        size = self._known(size)
+        return Tree.of_levels([bytes(nodes[: (size >> level) * HASH_SIZE]) for level, nodes in enumerate(self._levels) if not level or size >> level])
+
+    def levels(self) -> tuple[bytes, ...]:
+        """Return the hashes of all complete subtrees, level by level, the leaves first; `of_levels` makes the same tree of them."""
+        return tuple(map(bytes, self._levels))
+
+    @classmethod
+    def of_levels(cls, levels: Iterable[bytes]) -> Tree:
+        """Return the tree of these levels, whose hashes are taken as they are: for what was hashed on our side a moment ago.
+
+        Raises:
+            ValueError: the lengths are not those of any tree.
+        """
+        tree = cls()
+        tree._levels = list(map(bytearray, levels))
+        size = len(tree)
+        wanted = [(size >> level) * HASH_SIZE for level in range(max(1, size.bit_length()))]
+        if list(map(len, tree._levels)) != wanted:
+            raise ValueError("not the levels of a tree")
+        return tree
+
     def leaf(self, index: int) -> bytes:
         """Return the hash of one leaf.
 

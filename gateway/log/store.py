@@ -96,13 +96,19 @@ class StoreReader:
 
     def rows(self, start: int, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Yield the rows that are there, gaps and all, from `start` up to `stop`."""
+        for page in self.pages(start, stop):
+            yield from page
+
+    def pages(self, start: int, stop: int | None = None) -> Iterator[list[tuple[int, bytes]]]:
+        """Yield the same rows as `rows`, many at a time, for whoever reads them all."""
         end = stop if stop is not None else (1 << 63) - 1
         while True:
             with self._operation("log_unreadable"):
                 page = self._connection.execute(
                     "SELECT seq, CAST(body AS BLOB) FROM entries WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?", (start, end, _PAGE)
                 ).fetchall()
-            yield from page
+            if page:
+                yield page
             if len(page) < _PAGE:
                 return
             start = page[-1][0] + 1
@@ -210,6 +216,9 @@ class LogStore(StoreReader):
             try:
                 os.posix_fallocate(handle, 0, size)
                 os.fsync(handle)
+            except OSError:
+                self._reserve.unlink()  # half a reserve would pass for a whole one
+                raise
             finally:
                 os.close(handle)
 

@@ -320,7 +320,7 @@ def settle(state: State, submission: Submission) -> None:
 def apply_made(state: State, entry: Entry) -> None:
     """Take up a revision."""
     data = entry.data
-    year = instants.office_day(entry.at)[:4]
+    year = instants.office_year(entry.at)
     if data["revision"] == 1:
         state.numbers[year] = max(state.numbers.get(year, 0), int(data["number"].rsplit("-", 1)[1]))
     submission = Submission(

@@ -62,3 +62,8 @@ def seconds_between(earlier: Instant, later: Instant) -> float:
 def office_day(instant: Instant) -> str:
     """Return the calendar day in the company's zone, as `2026-11-23`."""
     return to_datetime(instant).astimezone(OFFICE_ZONE).date().isoformat()
+
+
+def office_year(instant: Instant) -> str:
+    """Return the year in the company's zone; only around New Year does that take the zone."""
+    return instant[:4] if "01-02" <= instant[5:10] <= "12-30" else office_day(instant)[:4]

@@ -1,0 +1,224 @@
+"""The second process of a start with a large log: it reads, hashes and judges, while this one replays what it passes on.
+
+1. It is forked before anything is opened and before there is any key, closes every file it was born with but its two pipes, and waits to be
+   told which log to read. It never lives longer than the start.
+2. Each body is read from the database once, hashed, and only then passed on: what is replayed is what was hashed.
+3. It judges as `audit.verify_log` does, and passes on what it found, the tree, the newest note and the rotations of the log's key. This
+   process follows those rotations, opens that note and compares its root with the tree by itself.
+4. If it ends before it has said all of that, nothing starts: `ReaderLost`.
+
+Forked and not spawned, since after the drop of privileges the interpreter may be out of reach (`launcher.py`).
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import multiprocessing
+import os
+import signal
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from fcntl import fcntl
+from itertools import pairwise
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.log import audit
+from gateway.log.audit import AuditReport, Finding, Progress
+from gateway.log.checkpoint import KeyChain, LogKey, NoteInvalid, parse_vkey
+from gateway.log.errors import LogUnavailable
+from gateway.log.merkle import Tree
+from gateway.log.store import StoreReader
+from gateway.protocol.entries import LIMIT
+
+WORTH: Final = 32 << 20
+"""Bytes of a database from which on a second process saves more than it costs: about half a second of work."""
+
+_BATCH: Final = 1 << 19
+_ANSWER: Final = 1 << 30
+_SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ of fcntl(2)
+_PIPE_SIZE: Final = 1 << 20
+_ENTRIES, _REPORT, _LEVEL, _UNAVAILABLE, _FAILED = b"E", b"R", b"L", b"U", b"F"
+
+
+class ReaderLost(Exception):
+    """The second process ended early or said what does not fit, as the message says: the log was not verified."""
+
+
+def worth_it(path: Path) -> bool:
+    """Return whether the log at `path` is large enough, and a second core is there."""
+    files = (path, path.with_name(path.name + "-wal"))
+    return len(os.sched_getaffinity(0)) > 1 and sum(file.stat().st_size for file in files if file.exists()) >= WORTH
+
+
+class Reader:
+    """The second process, seen from the first; `close` ends it, whatever it is doing."""
+
+    def __init__(self, pid: int, orders: Connection[Any, Any], answers: Connection[Any, Any]) -> None:
+        self.pid = pid
+        self._orders, self._answers = orders, answers
+        self._status: int | None = None
+
+    @classmethod
+    def fork(cls) -> Reader:
+        """Start it. Call it before threads are started and before a database is opened; it does nothing until `report` is called."""
+        theirs, orders = multiprocessing.Pipe(duplex=False)
+        answers, told = multiprocessing.Pipe(duplex=False)
+        with suppress(OSError):  # a limit of the system's; a small pipe only costs more turns
+            fcntl(told.fileno(), _SET_PIPE_SIZE, _PIPE_SIZE)
+        pid = os.fork()
+        if pid == 0:
+            _live(theirs, told)
+        theirs.close()
+        told.close()
+        return cls(pid, orders, answers)
+
+    def report(
+        self, path: Path, first_key: LogKey, *, copies: Path, total: int, follow: Callable[[Iterable[bytes]], None],
+        progress: Progress | None = None,
+    ) -> AuditReport:
+        """Let it verify the log at `path` as `audit.verify_log` does without all signatures, and return what came of it.
+
+        `follow` is given the bodies in order, many at a time; what it makes of them is worth nothing unless the report is `ok`.
+
+        Raises:
+            ReaderLost: it did not come to its end, or what it said does not fit.
+            LogUnavailable: store or copy cannot be read.
+        """
+        try:
+            self._orders.send_bytes(json.dumps([str(path), first_key.vkey, str(copies)]).encode())
+            done = 0
+            while (frame := self._answers.recv_bytes(_ANSWER))[:1] == _ENTRIES:
+                follow(_bodies(frame))
+                done += int.from_bytes(frame[1:5], "little")
+                if progress is not None:
+                    progress(done, total)
+            if frame[:1] == _UNAVAILABLE:
+                raise LogUnavailable(*json.loads(frame[1:]))
+            if frame[:1] == _FAILED:
+                raise ReaderLost(frame[1:].decode())
+            return self._made(first_key, json.loads(frame[1:]))
+        except (OSError, EOFError) as error:
+            raise ReaderLost(self._ended()) from error
+
+    def _made(self, first_key: LogKey, told: dict[str, Any]) -> AuditReport:
+        chain, tree, checkpoint = KeyChain(first_key), Tree(), None
+        findings, warnings = ([Finding(*one) for one in told[name]] for name in ("findings", "warnings"))
+        if not findings:
+            try:
+                for seq, data in told["steps"]:
+                    chain.follow(seq, data)
+                checkpoint = chain.open(told["note"]) if told["note"] is not None else None
+                tree = Tree.of_levels([self._answers.recv_bytes(_ANSWER)[1:] for _ in range(told["levels"])])
+            except (NoteInvalid, ValueError) as error:
+                raise ReaderLost(str(error)) from error
+            if (checkpoint.size, checkpoint.root) != (len(tree), tree.root()) if checkpoint is not None else len(tree):
+                raise ReaderLost("tree and checkpoint differ")
+        return AuditReport(told["size"], checkpoint, told["note"], findings, warnings, tree, chain)
+
+    def _ended(self) -> str:
+        self.close()
+        code = os.waitstatus_to_exitcode(self._status or 0)
+        return f"signal {-code}" if code < 0 else f"status {code}"
+
+    def close(self) -> None:
+        """End it and wait for its end; a second call does nothing."""
+        self._orders.close()
+        self._answers.close()
+        if self._status is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if not ended:
+                os.kill(self.pid, signal.SIGKILL)
+                _, status = os.waitpid(self.pid, 0)
+            self._status = status
+
+
+def _bodies(frame: bytes) -> Iterator[bytes]:
+    count = int.from_bytes(frame[1:5], "little")
+    lengths = array("I", frame[5 : 5 + 4 * count])
+    start = 5 + 4 * count
+    for length in lengths:
+        end = start + length
+        yield frame[start:end]
+        start = end
+
+
+def _live(orders: Connection[Any, Any], answers: Connection[Any, Any]) -> None:
+    """Be the second process; never returns."""
+    status = 1
+    try:
+        gc.disable()  # nothing that was inherited may be finalised here
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _close_all_but({0, 1, 2, orders.fileno(), answers.fileno()})
+        serve(orders, answers)
+        status = 0
+    except Exception as error:  # noqa: BLE001 -- what it was is said to the one who waits; this process ends here whatever happens
+        with suppress(OSError):
+            answers.send_bytes(_FAILED + type(error).__name__.encode())
+    finally:
+        os._exit(status)
+
+
+def _close_all_but(kept: set[int]) -> None:
+    """Close what was inherited: above all the lock on the data folder, which would outlive its owner, and others' pipes."""
+    edges = [-1, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
+    for low, high in pairwise(edges):
+        if low + 1 < high:  # an empty range from 0 would be taken for all
+            os.closerange(low + 1, high)
+
+
+def serve(orders: Connection[Any, Any], answers: Connection[Any, Any]) -> None:
+    """Wait for one order, read and judge that log, and answer; ends as soon as nobody listens any more."""
+    with suppress(EOFError, BrokenPipeError):
+        path, vkey, copies = json.loads(orders.recv_bytes(_ANSWER))
+        batch = _Batch(answers)
+        try:
+            with StoreReader.open_readonly(Path(path)) as store:
+                report = audit.verify_log(store, parse_vkey(vkey), copies=[Path(copies)], all_signatures=False, follow=batch.add)
+        except LogUnavailable as error:
+            answers.send_bytes(_UNAVAILABLE + json.dumps([error.code, str(error).removeprefix(f"{error.code}: ")]).encode())
+            return
+        batch.send()
+        _tell(answers, report)
+
+
+def _tell(answers: Connection[Any, Any], report: AuditReport) -> None:
+    levels = report.tree.levels() if report.ok else ()
+    findings, warnings = (
+        [[one.code, one.first, one.last, one.detail] for one in found] for found in (report.findings, report.warnings)
+    )
+    told = {"size": report.size, "note": report.note, "findings": findings, "warnings": warnings, "steps": report.chain.steps, "levels": len(levels)}
+    answers.send_bytes(_REPORT + json.dumps(told).encode())
+    for level in levels:
+        answers.send_bytes(_LEVEL + level)
+
+
+class _Batch:
+    """Bodies on their way: sent when there are enough of them."""
+
+    def __init__(self, answers: Connection[Any, Any]) -> None:
+        self._answers = answers
+        self._bodies: list[bytes] = []
+        self._size = 0
+
+    def add(self, body: bytes) -> None:
+        """Take a body that was hashed; one that is too long for an entry is passed on as nothing, which cannot be replayed."""
+        size = len(body)
+        if size > LIMIT:
+            body, size = b"", 0
+        self._bodies.append(body)
+        self._size += size
+        if self._size >= _BATCH:
+            self.send()
+
+    def send(self) -> None:
+        """Send what there is."""
+        bodies = self._bodies
+        if bodies:
+            self._answers.send_bytes(b"".join([_ENTRIES, len(bodies).to_bytes(4, "little"), array("I", map(len, bodies)).tobytes(), *bodies]))
+        self._bodies, self._size = [], 0
