@@ -110,14 +110,13 @@ def parse(data: bytes, *, limit: int | None = None) -> Any:
     """
     if limit is not None and len(data) > limit:
         raise NotCanonical("too long")
+    # In ASCII bytes that spell back to themselves no key and no text can be anything but ASCII, and where so few brackets open nothing is
+    # nested too deeply: only a number could be wrong, and where none looks so, the walk over the value would find nothing.
+    plain = data.isascii() and data.count(b"[") + data.count(b"{") <= MAX_DEPTH and not _has_odd_number(data)
     try:
-        odd = _has_odd_number(data)
-        value = _decoder.decode(data.decode("utf-8")) if odd else _read(data)
+        value = _read(data) if plain else _decoder.decode(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise NotCanonical("not JSON in UTF-8") from error
-    # In ASCII bytes that spell back to themselves no key and no text can be anything but ASCII,
-    # and where so few brackets open nothing is nested too deeply: the walk over the value would find nothing.
-    plain = not odd and data.isascii() and data.count(b"[") + data.count(b"{") <= MAX_DEPTH
     if (_spell(value) if plain else encode(value)) != data:
         raise NotCanonical("not the canonical spelling")
     return value
