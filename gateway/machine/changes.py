@@ -81,7 +81,7 @@ def _bad(detail: str) -> Denied:
     return Denied("change_invalid", detail=detail)
 
 
-def _need(data: dict[str, Any], *, texts: str = "", optional: str = "") -> None:
+def _need(data: dict[str, Any], *, texts: str, optional: str = "") -> None:
     wanted = texts.split()
     allowed = {*wanted, *optional.split()}
     if not set(wanted) <= set(data) <= allowed or not all(isinstance(data[name], str) and data[name] for name in wanted):
@@ -301,10 +301,8 @@ CHECKS: Final[dict[str, Callable[[Overlay, Change], None]]] = {
 
 SETTLEMENTS: Final = frozenset({EntryType.PUBLICATION_LIVE, EntryType.PUBLICATION_GONE, EntryType.PUBLICATION_ABSENT})
 CREDENTIALS: Final = frozenset({EntryType.CREDENTIAL_STORED, EntryType.CREDENTIAL_RETIRED})
-_FAMILY: Final[dict[str, str]] = {
-    **dict.fromkeys(SETTLEMENTS, "settlement"), **dict.fromkeys(CREDENTIALS, "credential"),
-    EntryType.PERSON_SUSPENDED: "suspension", EntryType.PERSON_RESTORED: "suspension",
-}
+_FAMILY: Final[dict[str, str]] = {**dict.fromkeys(SETTLEMENTS, "settlement"), **dict.fromkeys(CREDENTIALS, "credential")}
+"""Kinds of change that are about the same thing; a suspension and its end need none, since only one of them ever holds."""
 ABOUT_A_PERSON: Final = frozenset({
     EntryType.FACTOR_REVOKED, EntryType.ENROLMENT_OPENED, EntryType.PERSON_SUSPENDED, EntryType.PERSON_RESTORED,
 })

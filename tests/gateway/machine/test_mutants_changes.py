@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from gateway.canonical import Digest
+from gateway.machine.changes import may_act
+from gateway.machine.context import Context
 from gateway.machine.state import Office
 from gateway.protocol import commands as c
 from gateway.protocol import instants
-from gateway.protocol.commands import Change
+from gateway.protocol.commands import Change, Grade, Request
 from gateway.protocol.entries import EntryType
 from gateway.protocol.statements import PROPOSAL_LABEL, list_digest
 from tests.gateway.machine.company import GROUP, Company, denied, text_digest
@@ -185,3 +187,18 @@ def test_dropping_a_list_takes_whoever_may_make_all_of_it(company: Company) -> N
     company.do(c.Decline(proposal=one), "fang")
     company.do(c.Decline(proposal=both), "he")
     assert company.state.proposals == {}
+
+
+def test_only_an_active_custodian_may_act_for_a_channel(company: Company) -> None:
+    """The counter asks before it shows the page: a suspended custodian, a stranger and another custodian's channel are no."""
+    stored = change(E.CREDENTIAL_STORED, "ch_web")
+
+    def may(person: str, what: Change = stored) -> bool:
+        request = Request(command=c.Decline(proposal=""), actor=person, grade=Grade.COUNTER)
+        return may_act(Context(company.state, request, company.at, company.ids), what)
+
+    assert [may(person) for person in ("fang", "he", "lu", "nobody")] == [True, True, False, False]
+    assert not may("fang", change(E.CREDENTIAL_STORED, "ch_none"))
+    assert may("he", change(E.CREDENTIAL_STORED, "ch_none"))
+    company.suspend("fang")
+    assert not may("fang")
