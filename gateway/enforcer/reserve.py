@@ -85,7 +85,8 @@ class Reserve:
         self._store, self._size = store, size
         self._free = RecentRoom() if free is None else free
         self._folder = store.path.parent
-        self.held = store.path.with_name(store.path.name + ".reserve").exists()
+        file = store.path.with_name(store.path.name + ".reserve")
+        self.held = file.exists() and file.stat().st_size >= size
 
     @property
     def low(self) -> bool:

@@ -130,6 +130,19 @@ def test_reserve(store: LogStore) -> None:
             call()
 
 
+def test_half_a_reserve_is_not_left(store: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk has no room for all of it, nothing stands there that would pass for a reserve."""
+    def no_room(handle: int, _offset: int, _length: int) -> None:
+        os.write(handle, b"some")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    with pytest.raises(LogUnavailable) as error:
+        store.reserve(1 << 20)
+    assert error.value.code == "log_no_reserve"
+    assert not store.path.with_name("log.db.reserve").exists()
+
+
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     """A folder, a file that is no database, a database that is no log, a missing file: unavailable."""
     with pytest.raises(LogUnavailable):
