@@ -208,6 +208,21 @@ class Submitting:
     # ---- recognising, rendering, checking
 
     async def _work(self, request: PreflightRequest) -> Worked:
+        worked, content = await self._templates(request)
+        if content is not None:
+            await self._check(content, request, worked)
+        return worked
+
+    async def preview(self, request: PreflightRequest) -> Worked:
+        """Return targets and templates as a submission would have them, without checks; nothing is kept.
+
+        Raises:
+            Denied: the content is none, or its pictures are not here.
+        """
+        worked, _ = await self._templates(request)
+        return worked
+
+    async def _templates(self, request: PreflightRequest) -> tuple[Worked, Content | None]:
         worked = Worked(targets=[], templates=[], findings=[], obstacles=[])
         content = await asyncio.to_thread(self._content, request)
         for target in request.targets:
@@ -218,9 +233,7 @@ class Submitting:
                 worked.targets.append(Target(
                     channel=target.channel, operation=target.operation, template=canonical.sha256(data), previous=target.previous,
                 ))
-        if content is not None:
-            await self._check(content, request, worked)
-        return worked
+        return worked, content
 
     def _content(self, request: PreflightRequest) -> Content | None:
         """Return the content, recognised again, its pictures present, of the length and the type they claim."""

@@ -195,10 +195,12 @@ async def _submission(request: web.Request, names: Directory, row: SubmissionRow
          "people": [{"name": p.name, "office": p.title, "extension": p.extension} for p in names.stage_people(stage, parts.now(), row.author)]}
         for stage in row.stages if stage["id"] in row.waiting
     ]
-    returned, notes = None, []
+    returned: dict[str, str] | None = None
+    notes: list[models.Note] = []
     if row.state == "returned" and row.returned is not None:
-        returned = {"by": names.name(row.returned["by"]), "at": row.returned["at"], "reason": row.returned["reason"]}
-        notes = await read_notes(parts.socket, row.returned["notes"]) if row.returned.get("notes") else []
+        read = await read_notes(parts.socket, row.returned)
+        returned = {"by": names.name(row.returned["by"]), "at": row.returned["at"], "reason": row.returned["reason"], "text": read.text}
+        notes = [models.Note(**note.value()) for note in read.notes]
     sends = []
     nudge = (await parts.nudges.last(row.id)).get(row.id)
     async with parts.sessions() as session:

@@ -146,6 +146,16 @@ class Submitted(Given):
     seq: int
 
 
+class Note(Given):
+    """A note of a return (docs/spec/notes.md): `quote` stands in `field` at `start`; `replace_with` makes it a suggestion."""
+
+    field: str
+    start: int
+    quote: str
+    note: str
+    replace_with: str | None
+
+
 class Told(Given):
     """Somebody who was told."""
 
@@ -178,7 +188,7 @@ class Submission(Given):
     window_to: str
     waiting: list[dict[str, Any]]
     returned: dict[str, Any] | None
-    notes: list[dict[str, str]]
+    notes: list[Note]
     publications: list[dict[str, str]]
     seq: int
     nudge: Nudged | None

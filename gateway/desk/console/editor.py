@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
+from html import escape
 from typing import Any, Final
 
 from aiohttp import web
 from pydantic import ValidationError
 from sqlalchemy import select
 
+from gateway.content import NotContent
+from gateway.desk.console.notes import Text, place_of, read_notes, taken_over
 from gateway.desk.console.page import directory, draw, words
 from gateway.desk.drafts.blobs import BlobMissing
 from gateway.desk.drafts.form import DraftForm, SaveForm
@@ -23,6 +26,7 @@ from gateway.desk.readmodel.submissions import StageTimeRow, SubmissionRow
 from gateway.desk.security import FRAME, UPLOAD_LIMIT
 from gateway.desk.socket_client import Problem, Unavailable
 from gateway.protocol import instants
+from gateway.protocol.notes import Notes
 
 _MEDIA: Final = re.compile('src="media:(sha256:[0-9a-f]{64})"')
 _PICTURE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp"})
@@ -46,25 +50,55 @@ async def editor(request: web.Request) -> web.StreamResponse:
         raise web.HTTPSeeOther(f"/submissions/{draft.submission}")
     names = await directory(request)
     form = DraftForm.model_validate(draft.form)
-    submission = None
-    if draft.submission is not None:
-        async with parts.sessions() as session:
-            submission = await session.get(SubmissionRow, draft.submission)
+    submission = await _submission_of(request, draft)
+    notes = await _notes(request, submission)
+    text = Text(form=form, body=draft.body)
+    taken = request.query.get("taken", "")
     usable = [channel for channel in names.channels.values() if channel.level == "company" or names.inside(who.unit, channel.unit)]
     return await draw(
         request, "editor.html", names=names, draft=draft, form=form, usable=usable, submission=submission, command=secrets.token_hex(16),
-        chosen={target.channel: target for target in form.targets}, notes=await _notes(request, submission),
-        pictures=await parts.drafts.pictures(draft.id),
+        chosen={target.channel: target for target in form.targets}, notes=notes,
+        open_notes=[number for number, note in enumerate(notes.notes) if place_of(note, text) is not None],
+        taken=taken if taken in {"done", "gone", "stale"} else "", pictures=await parts.drafts.pictures(draft.id),
     )
 
 
-async def _notes(request: web.Request, submission: SubmissionRow | None) -> list[dict[str, str]]:
-    """Return the notes of a return, each with the words it is about."""
-    if submission is None or submission.returned is None or not submission.returned.get("notes"):
-        return []
-    from gateway.desk.console.notes import read_notes
+async def take(request: web.Request) -> web.Response:
+    """采用建议: put one suggestion of the last return, or all of them, into the draft as it was last saved."""
+    parts, who = request.app[PARTS], request[WHO]
+    draft = await _draft(request)
+    data = await request.post()
+    notes = (await _notes(request, await _submission_of(request, draft))).notes
+    wanted = str(data.get("note", ""))
+    chosen = notes if wanted == "all" else [note for number, note in enumerate(notes) if str(number) == wanted]
+    text = Text(form=DraftForm.model_validate(draft.form), body=draft.body)
+    after = taken_over(chosen, text)
+    if str(data.get("version", "")) != str(draft.version):
+        taken = "stale"
+    elif after is None:
+        taken = "gone"
+    else:
+        form = SaveForm(**after.form.model_dump(), version=draft.version, html=shown(after.body))
+        try:
+            await parts.drafts.save(draft.id, who.person, form, parts.now())
+            taken = "done"
+        except (StaleDraft, NotEditable, NormaliseRefused):
+            taken = "stale"
+    return web.Response(status=303, headers={"Location": f"/drafts/{draft.id}?taken={taken}"})
 
-    return await read_notes(request.app[PARTS].socket, submission.returned["notes"])
+
+async def _submission_of(request: web.Request, draft: DraftRow) -> SubmissionRow | None:
+    if draft.submission is None:
+        return None
+    async with request.app[PARTS].sessions() as session:
+        return await session.get(SubmissionRow, draft.submission)
+
+
+async def _notes(request: web.Request, submission: SubmissionRow | None) -> Notes:
+    """Return what came back with the last return, where the item stands returned."""
+    if submission is None or submission.state != "returned":
+        return Notes()
+    return await read_notes(request.app[PARTS].socket, submission.returned)
 
 
 def article_frame(body: str, lang: str) -> web.Response:
@@ -84,6 +118,29 @@ async def frame(request: web.Request) -> web.Response:
     """Return the body alone, as the document that is edited: no script can run in it, and it looks like what will be published."""
     draft = await _draft(request)
     return article_frame(shown(draft.body), request[LANG])
+
+
+async def preview(request: web.Request) -> web.Response:
+    """Return the draft as the counter will show it on one channel; where that cannot be had, its body in plain form with a line that says so."""
+    parts, who, t = request.app[PARTS], request[WHO], words(request)
+    draft = await _draft(request)
+    form = DraftForm.model_validate(draft.form)
+    wanted = request.query.get("channel", "")
+    channel = next((target.channel for target in form.targets if target.channel == wanted), form.targets[0].channel if form.targets else "")
+    why = "preview.no_channel"
+    if channel:
+        try:
+            html = await parts.handing_in.preview(draft, channel, session=who.token, lang=request[LANG])
+        except Unavailable:
+            html, why = "", "preview.away"
+        except (Problem, NotContent):
+            html, why = "", "preview.not_yet"
+        if html:
+            return web.Response(text=html, content_type="text/html", headers={
+                "Content-Security-Policy": f"{FRAME}; sandbox allow-same-origin", "X-Frame-Options": "SAMEORIGIN"})
+        why = "preview.not_yet" if why == "preview.no_channel" else why
+    note = f'<p style="margin:0 0 14px;padding:8px 12px;background:#EEF0F3;color:#4A5565;font-size:12px;line-height:18px">{escape(t(why))}</p>'
+    return article_frame(f"{note}<h1>{escape(form.title)}</h1>{shown(draft.body)}", request[LANG])
 
 
 async def picture(request: web.Request) -> web.Response:
@@ -216,6 +273,7 @@ async def submit(request: web.Request) -> web.StreamResponse:
     try:
         answer = await parts.handing_in.submit(
             draft, names.channels, session=who.token, command=command, lang=request[LANG], now=parts.now(), source="desk",
+            expected=_entry(str(data.get("expected", ""))),
         )
     except NotReady as error:
         return await _panel(request, draft, names, error.look)
@@ -225,6 +283,10 @@ async def submit(request: web.Request) -> web.StreamResponse:
         return await _panel(request, draft, names, Look(), trouble=t("submit.unavailable"), command=command)
     await parts.follower.reached(answer["seq"])
     return _onwards(request, f"/submissions/{answer['submission']}?after={answer['seq']}")
+
+
+def _entry(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else None
 
 
 def _onwards(request: web.Request, location: str) -> web.Response:

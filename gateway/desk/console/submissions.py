@@ -84,9 +84,7 @@ async def submission(request: web.Request) -> web.Response:
         comments = {d.seq: text.text for d in decisions if d.comment and (text := await session.get(TextRow, d.comment)) is not None}
         message = await session.get(TextRow, row.message) if row.message else None
         draft = await session.get(DraftRow, row.draft)
-    notes = []
-    if row.returned is not None and row.state == "returned" and row.returned.get("notes"):
-        notes = await read_notes(parts.socket, row.returned["notes"])
+    notes = await read_notes(parts.socket, row.returned if row.state == "returned" else None)
     return await draw(
         request, "submission.html", names=names, row=row, steps=steps(row, decisions), timeline=timeline, sends=sends, comments=comments,
         message=message.text if message is not None else "", notes=notes, acts=allowed(row, who), current=current, command=secrets.token_hex(16),

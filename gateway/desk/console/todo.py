@@ -8,6 +8,7 @@ from aiohttp import web
 from sqlalchemy import or_, select, tuple_
 
 from gateway.desk.console.page import counters, directory, draw
+from gateway.desk.console.schedule import reads, today
 from gateway.desk.parts import PARTS, WHO, Parts, Who
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.publications import PublicationRow
@@ -87,5 +88,6 @@ async def todo(request: web.Request) -> web.Response:
         groups=[("todo.together", [row for row in waiting if together(row)]), ("todo.single", [row for row in waiting if not together(row)])],
         waiting=len(waiting), returned=await own(parts, who.person, "returned", "expired"),
         reviewing=reviewing, nudged=await parts.nudges.last(*(row.id for row in reviewing)), trouble=await trouble(parts, who),
-        emergencies=await emergencies(parts), done_today=(await counters(parts, decided))[decided],
+        emergencies=await emergencies(parts), day=await today(parts, names) if who.holds("brand_pr", "brand_pr_head") else None,
+        may=lambda slot: reads(who, names, slot), done_today=(await counters(parts, decided))[decided],
     )

@@ -22,6 +22,9 @@ from gateway.protocol import instants
 from gateway.protocol.facts import Facts
 from gateway.protocol.instants import Instant
 
+NOTHING_SEEN: Final = 0
+"""The log's first entry, which is never a submission's: who names no entry has seen none."""
+
 _ORDER: Final = {"block": 0, "confirm": 1, "hint": 2}
 
 
@@ -135,11 +138,28 @@ class HandingIn:
         if answer["findings"]:
             look.findings = _merged([], answer["findings"])
 
+    async def preview(self, draft: DraftRow, channel: str, *, session: str, lang: str) -> str:
+        """Return the draft as the counter will show it on one of its channels, as a document; empty where that channel cannot take it.
+
+        Raises:
+            NotContent: the draft is no valid content yet.
+            Problem, Unavailable: the enforcer said no, or did not answer.
+        """
+        form = DraftForm.model_validate(draft.form)
+        content = content_of(draft, await self._drafts.pictures(draft.id))
+        digest = await self._deliver(draft, form, content, session)
+        body = self._body(draft, form, digest)
+        body["targets"] = [target for target in body["targets"] if target["channel"] == channel]
+        answer = await self._socket.post("/v1/preview", body, session=session, lang=lang, deadline=8.0)
+        return str(answer["previews"][0]["html"]) if answer["previews"] else ""
+
     async def submit(
         self, draft: DraftRow, channels: Mapping[str, ChannelRow], *, session: str, command: str, lang: str, now: Instant, source: str,
         expected: int | None = None,
     ) -> dict[str, Any]:
         """Hand the draft in and return the enforcer's answer {seq, submission, number}.
+
+        A later revision names in `expected` the submission's last entry that its author saw; without it the enforcer says what changed.
 
         Raises:
             NotReady: something of the author's own is missing.
@@ -156,7 +176,7 @@ class HandingIn:
         digest = await self._deliver(draft, form, content, session)
         body = {
             **self._body(draft, form, digest), "command": command, "draft": draft.id, "source": source, "message": form.message or None,
-            "expected": expected,
+            "expected": expected if expected is not None or draft.state == "draft" else NOTHING_SEEN,
         }
         answer: dict[str, Any] = await self._socket.post("/v1/submit", body, session=session, lang=lang)
         await self._drafts.submitted(draft.id, answer["submission"])

@@ -24,8 +24,11 @@ FRAME_POLICY: Final = (
     "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'; "
     "sandbox allow-same-origin"
 )
+MEDIA: Final = "/s/media/"
+"""Where stored pictures are served to who looks at the counter."""
+
 MAGIC: Final = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF87a", "image/gif"), (b"GIF89a", "image/gif"))
-_STYLE: Final = (
+STYLE: Final = (
     "html{color-scheme:light}body{margin:0;padding:16px;background:#fff;color:#222;font:17px/1.75 'PingFang SC','HarmonyOS Sans SC',"
     "'Microsoft YaHei UI','Noto Sans CJK SC',sans-serif;overflow-wrap:anywhere}h1{font-size:22px;line-height:1.4;margin:0 0 8px;font-weight:600}"
     ".by{color:#767676;font-size:15px;line-height:22px;margin:0 0 14px}img{max-width:100%;height:auto}p{margin:0 0 14px}"
@@ -61,41 +64,44 @@ async def frame(request: web.Request) -> web.Response:
     return answer
 
 
-def document(template: Template, name: str = "") -> str:
-    """Return the document of a template: what the public will see of it; `name` is the account's, as readers see it."""
+def document(template: Template, name: str = "", pictures: str = MEDIA) -> str:
+    """Return the document of a template: what the public will see of it; `name` is the account's, as readers see it.
+
+    `pictures` is where the pictures are served to whoever looks: here, or at the desk for its author.
+    """
     fields = template.fields
     parts = []
     if template.operation == "withdraw":
         previous = template.previous
         parts.append(f"<h1>撤稿 Withdrawal</h1><p>{html.escape(previous.url if previous else '')}</p>")
     elif template.platform == "weibo":
-        parts.append(f"<p style=\"white-space:pre-wrap\">{html.escape(_text(fields, 'status'))}</p>")
-        parts += [f'<img class="cover" alt="" src="{address(media.digest)}">' for media in template.media]
+        parts.append(f"<p style=\"white-space:pre-wrap\">{html.escape(_text(fields, 'status', pictures))}</p>")
+        parts += [f'<img class="cover" alt="" src="{pictures}{media.digest}">' for media in template.media]
     else:
-        title = _text(fields, "title")
+        title = _text(fields, "title", pictures)
         parts.append(f"<h1>{title if template.platform == 'wordpress' else html.escape(title)}</h1>")  # WordPress takes a title as HTML
         if template.platform == "wechat":
-            parts.append(f"<p class=\"by\">{html.escape(' · '.join(filter(None, (_text(fields, 'author'), name or template.account))))}</p>")
+            parts.append(f"<p class=\"by\">{html.escape(' · '.join(filter(None, (_text(fields, 'author', pictures), name or template.account))))}</p>")
         if template.platform == "wordpress":
-            parts += [f'<img class="cover" alt="" src="{address(m.digest)}">' for m in template.media if m.role == "cover"]
-        parts.append(_text(fields, "content"))
+            parts += [f'<img class="cover" alt="" src="{pictures}{m.digest}">' for m in template.media if m.role == "cover"]
+        parts.append(_text(fields, "content", pictures))
         if template.platform == "wechat":
-            parts.append(_card(template))
+            parts.append(_card(template, pictures))
     return (
         '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>rendition</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
+        f"<title>rendition</title><style>{STYLE}</style></head><body>{''.join(parts)}</body></html>"
     )
 
 
-def _card(template: Template) -> str:
+def _card(template: Template, pictures: str) -> str:
     """Return the card that a WeChat article is shared and listed as: cover, title, summary."""
-    cover = "".join(f'<img alt="" src="{address(m.digest)}">' for m in template.media if m.role == "cover")
-    words = f"<b>{html.escape(_text(template.fields, 'title'))}</b><br>{html.escape(_text(template.fields, 'digest'))}"
+    cover = "".join(f'<img alt="" src="{pictures}{m.digest}">' for m in template.media if m.role == "cover")
+    words = f"<b>{html.escape(_text(template.fields, 'title', pictures))}</b><br>{html.escape(_text(template.fields, 'digest', pictures))}"
     return f'<div class="card"><p class="by">转发卡片 · Share card</p>{cover}<p>{words}</p></div>'
 
 
-def _text(fields: Mapping[str, tuple[Segment, ...]], name: str) -> str:
-    return "".join(address(s.digest) if isinstance(s, Slot) else s for s in fields.get(name, ()))
+def _text(fields: Mapping[str, tuple[Segment, ...]], name: str, pictures: str = MEDIA) -> str:
+    return "".join(pictures + s.digest if isinstance(s, Slot) else s for s in fields.get(name, ()))
 
 
 def others(template: Template) -> list[tuple[str, str]]:
@@ -106,7 +112,7 @@ def others(template: Template) -> list[tuple[str, str]]:
 
 def address(digest: str) -> str:
     """Return where a stored picture is served."""
-    return "/s/media/" + digest
+    return MEDIA + digest
 
 
 async def media(request: web.Request) -> web.Response:

@@ -53,9 +53,15 @@ async def write(browser: Browser, title: str, *channels: str, html: str = "<p>å…
     return draft
 
 
-async def hand_in(browser: Browser, draft: str, version: int = 2, command: str = "") -> Answer:
-    """Press the button."""
-    return await browser.post(f"/drafts/{draft}/submit", {"command": command or secrets.token_hex(16), "version": str(version)}, **{"HX-Request": "true"})
+async def hand_in(browser: Browser, draft: str, version: int = 2, command: str = "", expected: int | str = "") -> Answer:
+    """Press the button, as the page does: with the version that was saved and the last entry that it was drawn with."""
+    return await browser.post(f"/drafts/{draft}/submit", {
+        "command": command or secrets.token_hex(16), "version": str(version), "expected": str(expected)}, **{"HX-Request": "true"})
+
+
+async def seen(browser: Browser, draft: str) -> str:
+    """Return the last entry of its submission that the editor's page was drawn with."""
+    return (await browser.get(f"/drafts/{draft}")).text.split('data-expected="')[1].split('"')[0]
 
 
 def submission_of(answer: Answer) -> str:

@@ -12,6 +12,7 @@ from gateway.desk.security import ACCESS
 from gateway.desk.session import form_token, safe_next
 from gateway.protocol import commands as c
 from gateway.protocol.commands import Grade
+from gateway.protocol.notes import Note, Notes
 from tests.gateway.desk.conftest import Browser, Place
 from tests.gateway.desk.story import form, hand_in, picture, submission_of, write
 
@@ -91,12 +92,13 @@ async def test_stored_words_never_become_markup(place: Place) -> None:
     lu = await place.browser("lu")
     draft = await write(lu, EVIL[:60], place.channel(), message=EVIL, html=f"<p>正文 {EVIL}</p>", source={"kind": "contributed", "name": EVIL, "url": ""})
     submission = submission_of(await hand_in(lu, draft))
-    notes = place.house.runner.blobs.put(b'{"notes":[{"quote":"<script>alert(2)</script>","note":"<img src=x onerror=alert(3)>"}]}')
+    evil = Note(field="body", start=0, quote="<script>alert(2)</script>", note="<img src=x onerror=alert(3)>", replace_with="<script>alert(4)</script>")
+    notes = place.house.runner.blobs.put(Notes(text="<img src=x onerror=alert(5)>", notes=(evil,)).to_bytes())
     await place.house.do(c.Return(submission=submission, revision=1, reason="other", notes=notes), "gu", Grade.COUNTER)
     await place.caught_up()
     content = place.house.state.submissions[submission].content
     pages = ["/", "/drafts", "/drafts?view=unit", f"/drafts/{draft}", f"/submissions/{submission}", "/log?q=" + quote(EVIL), f"/drafts/{draft}/revisions",
-             f"/drafts/{draft}/frame", f"/contents/{content}", "/publications?state=" + quote(EVIL), "/log?noun=" + quote(EVIL), "/welcome?next=" + quote("/" + EVIL)]
+             f"/drafts/{draft}/frame", f"/drafts/{draft}/preview", f"/contents/{content}", "/publications?state=" + quote(EVIL), "/log?noun=" + quote(EVIL), "/welcome?next=" + quote("/" + EVIL)]
     for path in pages:
         text = (await lu.get(path)).text
         assert "<script>alert" not in text, path

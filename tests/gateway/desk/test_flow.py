@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from urllib.parse import quote
 
 from gateway.desk.readmodel.directory import load
 from gateway.protocol import commands as c
 from gateway.protocol.commands import Grade
+from gateway.protocol.notes import Note, Notes
 from tests.gateway.desk.conftest import Place
-from tests.gateway.desk.story import form, hand_in, picture, publish, sign, submission_of, submit, write
+from tests.gateway.desk.story import form, hand_in, picture, publish, seen, sign, submission_of, submit, write
 
 TITLE = "秋收之后，我们把水管修到了地头"
 
@@ -88,12 +88,13 @@ async def test_returned_notes_stand_at_their_place_and_the_next_revision_keeps_t
     browser = await place.browser("lu")
     draft = await write(browser, TITLE, place.channel())
     submission = submission_of(await hand_in(browser, draft))
-    notes = place.house.runner.blobs.put(json.dumps({"v": 1, "notes": [{"quote": "更换了", "note": "<b>请附</b>来源"}]}).encode())
+    notes = place.house.runner.blobs.put(Notes(text="请核对", notes=(Note(field="body", start=7, quote="更换了", note="<b>请附</b>来源"),)).to_bytes())
     await place.house.do(c.Return(submission=submission, revision=1, reason="data", notes=notes), "gu", Grade.COUNTER)
     await place.caught_up()
     page = (await browser.get(f"/submissions/{submission}")).text
     assert "顾长庚" in page
     assert "数据待核" in page
+    assert "请核对" in page
     assert "&lt;b&gt;请附&lt;/b&gt;来源" in page
     editor = (await browser.get(f"/drafts/{draft}")).text
     assert 'data-quote="更换了"' in editor
@@ -104,7 +105,10 @@ async def test_returned_notes_stand_at_their_place_and_the_next_revision_keeps_t
     pictures = await browser.post(f"/drafts/{draft}/pictures", raw=picture(colour="#123456"), **{"Content-Type": "image/png"})
     await browser.post(f"/drafts/{draft}/save", value={
         **form(TITLE, place.channel(), cover=pictures.json["digest"]), "version": 3, "html": "<p>入冬前，工程部更换了4.2公里老旧支管。</p>"})
-    assert submission_of(await hand_in(browser, draft, 4)) == submission
+    blind = await hand_in(browser, draft, 4)
+    assert "您看到的内容之后有变动" in blind.text
+    assert place.house.state.submissions[submission].revision == 1
+    assert submission_of(await hand_in(browser, draft, 4, expected=await seen(browser, draft))) == submission
     found = place.house.state.submissions[submission]
     assert (found.revision, found.number) == (2, "签-2026-0001")
 

@@ -59,9 +59,7 @@
         version = value.version;
         localStorage.removeItem(key);
         saved.textContent = root.dataset.saved + " " + new Date(value.at).toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-        const y = preview.contentWindow ? preview.contentWindow.scrollY : 0;
-        preview.onload = () => { if (preview.contentWindow) preview.contentWindow.scrollTo(0, y); };
-        preview.contentWindow.location.reload();
+        look();
         document.body.dispatchEvent(new Event("saved"));
       } else {
         keepHere();
@@ -78,6 +76,22 @@
       saving = false;
     }
     if (dirty && !halted) { clearTimeout(timer); timer = setTimeout(save, 700); }
+  }
+
+  // The preview is what the counter will show; which channel's is remembered over saves, and so is how far it was scrolled.
+  let channel = "";
+  function look(other) {
+    const y = other === undefined && preview.contentWindow ? preview.contentWindow.scrollY : 0;
+    if (other !== undefined) channel = other;
+    preview.onload = () => { if (preview.contentWindow) preview.contentWindow.scrollTo(0, y); };
+    preview.contentWindow.location.replace(preview.dataset.src + (channel ? "?channel=" + encodeURIComponent(channel) : ""));
+    tabs();
+  }
+
+  function tabs() {
+    const found = [...document.querySelectorAll(".preview-tab")];
+    const here = found.some((node) => node.dataset.channel === channel) ? channel : found.length ? found[0].dataset.channel : "";
+    for (const node of found) if (node.dataset.channel === here) node.setAttribute("aria-current", "true"); else node.removeAttribute("aria-current");
   }
 
   function titleCount() {
@@ -228,6 +242,7 @@
       const address = prompt(root.dataset.link, "https://");
       if (address && /^https?:\/\//.test(address)) { doc().body.focus(); doc().execCommand("createLink", false, address); changed(); }
     } else if (node.dataset.digest) { cover = cover === node.dataset.digest ? null : node.dataset.digest; marks(); changed(); }
+    else if (node.classList.contains("preview-tab")) look(node.dataset.channel);
     else if (node.classList.contains("goto")) find(node.dataset.field, node.dataset.quote);
     else if (node.classList.contains("fix")) fix(node.dataset);
     else if (node.id === "mend") { const first = document.querySelector("#panel .finding.block .goto"); if (first) first.click(); else document.querySelector("#panel .why, #panel .finding").scrollIntoView({ block: "center" }); }
@@ -242,11 +257,27 @@
     if (find("body", data.quote)) { doc().execCommand("insertText", false, data.with); changed(); }
   }
 
+  // A suggestion is taken over by the server, in the draft as it was saved: so what was typed is saved first.
+  root.addEventListener("submit", async (event) => {
+    const node = event.target.closest("form.take");
+    if (!node) return;
+    event.preventDefault();
+    const chosen = event.submitter;
+    for (let tries = 0; (dirty || saving) && !halted && tries < 20; tries += 1) { await save(); await new Promise((done) => setTimeout(done, 100)); }
+    if (dirty || saving || halted) return;
+    node.elements.version.value = String(version);
+    if (chosen && chosen.name) node.append(Object.assign(document.createElement("input"), { type: "hidden", name: chosen.name, value: chosen.value }));
+    node.submit();
+  });
+
   $("tool-picture").addEventListener("change", async (event) => { for (const file of event.target.files) await picture(file); event.target.value = ""; });
   document.addEventListener("keydown", (event) => { if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); save(); } });
   document.body.addEventListener("htmx:configRequest", (event) => {
-    if (event.detail.path.endsWith("/submit")) event.detail.parameters.set("version", String(version));
+    if (!event.detail.path.endsWith("/submit")) return;
+    event.detail.parameters.set("version", String(version));
+    event.detail.parameters.set("expected", root.dataset.expected);
   });
+  document.body.addEventListener("htmx:afterSettle", tabs);
   addEventListener("beforeunload", (event) => { if (dirty || saving) { keepHere(); if (!saving) event.preventDefault(); } });
   addEventListener("online", save);
 
