@@ -11,11 +11,12 @@ from aiohttp import web
 from gateway.canonical import Digest
 from gateway.connectors.base import ProbeStep
 from gateway.enforcer.codes import code_digest, new_code
-from gateway.enforcer.counter import prove
+from gateway.enforcer.counter import outside, prove
 from gateway.enforcer.counter.changewords import describe
 from gateway.enforcer.counter.parts import COUNTER, Counter, form_of, language, page, see, session_of
 from gateway.enforcer.ids import DecisionIds, new_id
 from gateway.enforcer.proofs import Proven
+from gateway.machine.blackouts import KINDS
 from gateway.machine.changes import SWITCHES, changes_digest, check_changes
 from gateway.machine.context import Context
 from gateway.machine.state import GOVERNORS, Office, PublicationState, State
@@ -48,7 +49,7 @@ async def show(request: web.Request) -> web.Response:
                 governor=any(o.office in GOVERNORS for o in state.offices_of(person, now)),
                 offices=[(o.value, views.office_words(o.value, lang)) for o in Office], held=held, switches=_switches(state), unknown=unknown,
                 freezes=[{"id": f.id, "by": views.name(f.by), "scope": f.scope, "target": views.scope(f.target) if f.target else ""}
-                         for f in state.freezes.values()], kind_open=request.query.get("kind", ""), about=request.query.get("about", ""))
+                         for f in state.freezes.values()], blackouts=outside.days(counter, now), kinds=sorted(KINDS), kind_open=request.query.get("kind", ""), about=request.query.get("about", ""))
 
 
 def _switches(state: State) -> list[tuple[str, str]]:
@@ -224,6 +225,22 @@ def _thaw(_counter: Counter, form: Form) -> Built:
     return [Change(type=EntryType.FREEZE_LIFTED, object=form.get("freeze", ""), data={})], {}
 
 
+def _blackout(counter: Counter, form: Form) -> Built:
+    """Whole days in the company's zone, the last one included; without a first day it begins now."""
+    scope, _, target = form.get("over", "").partition(":")
+    last = instants.plus(instants.Instant(_day(form.get("end_day", ""))), 86_400)
+    data = {
+        "scope": scope, "kind": form.get("days", ""), "reason": counter.parts.values.commit(_text(form, "reason", 500)),
+        "start": _day(form["start_day"]) if form.get("start_day") else counter.parts.runner.now(), "end": last,
+        **({"target": target} if target else {}),
+    }
+    return [Change(type=EntryType.BLACKOUT_SET, object=new_id("blk"), data=data)], {}
+
+
+def _lift(_counter: Counter, form: Form) -> Built:
+    return [Change(type=EntryType.BLACKOUT_LIFTED, object=form.get("blackout", ""), data={})], {}
+
+
 def _reset(counter: Counter, form: Form) -> Built:
     person = form.get("person", "")
     opened, code = _code(counter, person)
@@ -256,5 +273,5 @@ def _retire(counter: Counter, form: Form) -> Built:
 
 BUILD: Final[dict[str, Callable[[Counter, Form], Built]]] = {
     "person": _person, "appointment": _appointment, "end": _end, "unit": _unit, "channel": _channel, "channel_change": _channel_change,
-    "switch": _switch, "thaw": _thaw, "reset": _reset, "suspend": _suspend, "settle": _settle, "retire": _retire,
+    "switch": _switch, "thaw": _thaw, "blackout": _blackout, "lift": _lift, "reset": _reset, "suspend": _suspend, "settle": _settle, "retire": _retire,
 }

@@ -18,14 +18,16 @@ LABELS: Final = {
     "custodians": ("保管人", "Custodians"), "value": ("开关", "Switch"), "until": ("有效至", "Valid to"), "version": ("版本", "Version"),
     "person": ("人员", "Person"), "title": ("职务名称", "Title"), "extension": ("分机", "Extension"), "mail": ("邮箱", "Mail"), "url": ("链接", "Link"),
     "id": ("编号", "Id"), "factor": ("验证方式", "Factors"), "sha256": ("密文指纹", "Ciphertext digest"), "cause": ("原因", "Cause"),
-    "how": ("依据", "Basis"),
+    "how": ("依据", "Basis"), "target": ("对象", "Of"), "reason": ("事由", "Reason"),
 }
 VALUES: Final = {
     "company": ("公司平台", "company channel"), "own": ("自有平台", "a unit's own channel"), "filed": ("已备案", "in force"),
     "changing": ("变更备案中", "being changed"), "suspended": ("已暂停", "suspended"), "cancelled": ("已注销", "cancelled"), "on": ("开", "on"),
     "off": ("关", "off"), "subsidiary": ("分子公司", "subsidiary"), "department": ("部门", "department"), "all": ("全部", "all"),
     "people": ("两人核实未发出", "two people found that it did not go out"), "wechat": ("公众号", "WeChat"), "weibo": ("微博", "Weibo"),
-    "wordpress": ("网站", "web site"),
+    "wordpress": ("网站", "web site"), "unit": ("单位", "unit"), "channel": ("渠道", "channel"), "mourning": ("哀悼日", "day of mourning"),
+    "assembly": ("重要会议", "important meeting"), "earnings": ("财报静默期", "quiet period before results"),
+    "incident": ("事故后静默", "silence after an accident"), "other": ("其他", "other"),
 }
 SWITCH_WORDS: Final = {
     "totp_release": ("正式环境允许用动态码放行", "A code may release in a live deployment"),
@@ -64,6 +66,10 @@ def _about(parts: Parts, change: Change, en: bool) -> str:  # noqa: FBT001 -- th
     if thing in state.freezes:
         frozen = state.freezes[thing]
         return f"{frozen.scope} {views.scope(frozen.target) if frozen.target else ''} · {views.name(frozen.by)}"
+    if thing in state.blackouts:
+        days = state.blackouts[thing]
+        named = views.scope(days.target) if days.target else VALUES["all"][en]
+        return f"{named} · {VALUES[days.kind][en]} · {when(days.start)} – {when(days.end)}"
     if thing in state.publications:
         publication = state.publications[thing]
         return f"{views.scope(publication.channel)} · {thing}"
@@ -93,8 +99,8 @@ def _shown(parts: Parts, name: str, value: Any, en: bool) -> str:  # noqa: FBT00
         return "–" if text.startswith("9999") else when(text)
     if name == "office":
         return views.office_words(text, "en" if en else "zh")
-    if name in {"scope", "unit", "parent"}:
-        return views.scope(text)
+    if name in {"scope", "unit", "parent", "target"}:
+        return VALUES[text][en] if text in {"all", "unit", "channel"} else views.scope(text)
     if name == "person":
         return views.name(text)
     if text.startswith("sha256:") and name != "sha256":

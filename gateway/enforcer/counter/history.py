@@ -15,7 +15,7 @@ from gateway.protocol.entries import Entry, EntryType, load
 
 _ABOUT_SUBMISSION: Final = frozenset({
     EntryType.SUBMISSION_MADE, EntryType.SUBMISSION_RETURNED, EntryType.SUBMISSION_RECALLED, EntryType.SUBMISSION_CANCELLED,
-    EntryType.SUBMISSION_EXPIRED, EntryType.SUBMISSION_RENEWED, EntryType.DECISION_MADE, EntryType.DECISION_TAKEN_BACK,
+    EntryType.SUBMISSION_EXPIRED, EntryType.SUBMISSION_RENEWED, EntryType.SUBMISSION_REROUTED, EntryType.DECISION_MADE, EntryType.DECISION_TAKEN_BACK,
 })
 _CHUNK: Final = 5_000
 
@@ -31,6 +31,7 @@ class History:
         self._signed: defaultdict[str, list[int]] = defaultdict(list)
         self._tokens: defaultdict[str, list[str]] = defaultdict(list)
         self._lists: dict[str, int] = {}
+        self._returns: defaultdict[str, list[Entry]] = defaultdict(list)
 
     async def catch_up(self) -> None:
         """Read the entries that became durable since."""
@@ -44,6 +45,8 @@ class History:
     def _take(self, entry: Entry) -> None:
         if entry.type in _ABOUT_SUBMISSION:
             self._submissions[entry.object].append(entry)
+        if entry.type == EntryType.SUBMISSION_RETURNED and entry.data.get("signing"):
+            self._returns[entry.data["signing"]].append(entry)
         if entry.type == EntryType.DECISION_MADE:
             self._signed[entry.actor].append(entry.seq)
         elif entry.type == EntryType.SIGNING_MADE:
@@ -73,6 +76,10 @@ class History:
         """Return the entry of one signed list, or None."""
         seq = self._lists.get(identifier)
         return self._parts.entry(seq) if seq is not None else None
+
+    def returned_by(self, signing: str) -> list[Entry]:
+        """Return the entries that sent something back as part of one signed list."""
+        return self._returns.get(signing, [])
 
     def publications(self, submission: str) -> list[str]:
         """Return the publications that were released from a submission."""
