@@ -27,6 +27,12 @@ def company() -> Company:
     return Company.staffed()
 
 
+@pytest.fixture(scope="module")
+def shared() -> Company:
+    """One company for what is refused and so changes nothing in it."""
+    return Company.staffed()
+
+
 def change(type_: str, object_: str, /, **data: Any) -> Change:
     return Change(type=type_, object=object_, data=data)
 
@@ -96,10 +102,10 @@ INVALID = [
 
 
 @pytest.mark.parametrize("bad", INVALID, ids=lambda bad: f"{bad.type}-{bad.object}")
-def test_a_change_that_does_not_hold(company: Company, bad: Change) -> None:
+def test_a_change_that_does_not_hold(shared: Company, bad: Change) -> None:
     """Each kind of change is checked field by field when it is proposed."""
     with denied("change_invalid"):
-        company.propose("xu", bad)
+        shared.propose("xu", bad)
 
 
 TWICE = [
@@ -113,10 +119,10 @@ TWICE = [
 
 
 @pytest.mark.parametrize("pair", TWICE, ids=lambda pair: pair[0].type)
-def test_a_list_says_one_thing_of_each(company: Company, pair: tuple[Change, Change]) -> None:
+def test_a_list_says_one_thing_of_each(shared: Company, pair: tuple[Change, Change]) -> None:
     """Two changes of one object in one list do not hide behind each other."""
     with denied("change_invalid"):
-        company.propose("xu", *pair)
+        shared.propose("xu", *pair)
 
 
 def test_changes_of_one_list_see_those_before_them(company: Company) -> None:

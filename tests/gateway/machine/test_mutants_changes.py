@@ -28,6 +28,12 @@ def company() -> Company:
     return Company.staffed()
 
 
+@pytest.fixture(scope="module")
+def shared() -> Company:
+    """One company for what is refused and so changes nothing in it."""
+    return Company.staffed()
+
+
 def change(kind: EntryType, object_: str, /, **data: Any) -> Change:
     """Return a change."""
     return Change(type=kind, object=object_, data=data)
@@ -54,17 +60,20 @@ def offices(company: Company, person: str) -> list[Change]:
     (change(E.CHANNEL_ADDED, "c", **CHANNEL, x="1"), "fields"),
     (change(E.CHANNEL_ADDED, "c", **CHANNEL, custodians=["fang", "nobody"]), "custodians"),
     (change(E.CHANNEL_ADDED, "c", **CHANNEL, custodians=["fang", 1]), "custodians"),
+    (change(E.CHANNEL_ADDED, "c", **CHANNEL, custodians={}), "custodians"),
     (change(E.CHANNEL_ADDED, "c", **CHANNEL, settings={"a": "1", "b": 2}), "settings"),
+    (change(E.UNIT_ADDED, "unit_it", name="n", parent=GROUP, kind="department"), "unit"),
+    (change(E.CREDENTIAL_STORED, "ch_none", version=1, secret="s", sha256=DIGEST), "credential version"),
     (change(E.CHANNEL_CHANGED, "ch_web", filing=[]), "channel"),
     (change(E.CHANNEL_CHANGED, "ch_web", filing_number=5), "channel"),
     (change(E.CHANNEL_CHANGED, "ch_web", filing_number=""), "channel"),
     (change(E.CHANNEL_CHANGED, "ch_web", name="n", filing_number=""), "channel"),
     (change(E.POLICY_SET, "totp_release", value="on", x="1"), "fields"),
 ])
-def test_every_field_of_a_change_is_looked_at(company: Company, wrong: Change, detail: str) -> None:
+def test_every_field_of_a_change_is_looked_at(shared: Company, wrong: Change, detail: str) -> None:
     """A field too many, one missing, or one wrong member among right ones."""
     with denied("change_invalid") as caught:
-        company.propose("xu", wrong)
+        shared.propose("xu", wrong)
     assert caught.value.detail == detail
 
 
@@ -105,6 +114,9 @@ def test_what_is_settled_as_gone_is_named(company: Company) -> None:
     live = company.live("ch_web")
     withdrawal = company.emergency("xu", live)
     company.send(withdrawal, "unknown")
+    with denied("change_invalid") as caught:
+        company.propose("fang", change(E.PUBLICATION_LIVE, withdrawal, id="101", url="u"))
+    assert caught.value.detail == "outcome"
     for data in ({}, {"id": ""}, {"id": "1", "url": "u"}):
         with denied("change_invalid") as caught:
             company.propose("fang", change(E.PUBLICATION_GONE, withdrawal, **data))
@@ -202,3 +214,22 @@ def test_only_an_active_custodian_may_act_for_a_channel(company: Company) -> Non
     assert may("he", change(E.CREDENTIAL_STORED, "ch_none"))
     company.suspend("fang")
     assert not may("fang")
+
+
+def test_a_suspended_person_drops_nothing(company: Company) -> None:
+    """Not even what they proposed themselves."""
+    company.appoint("fang", Office.SYSADMIN, GROUP)
+    proposal = company.propose("fang", change(E.POLICY_SET, "totp_release", value="on"))
+    company.suspend("fang")
+    with denied("person_suspended"):
+        company.do(c.Decline(proposal=proposal), "fang")
+
+
+def test_two_governors_are_counted_across_what_is_left(company: Company) -> None:
+    """Ending an office that does not govern asks nothing; nor does a list without an end or a suspension."""
+    company.appoint("fang", Office.SYSADMIN, GROUP)
+    company.suspend("he", "xu", "fang")
+    company.change("xu", "fang", change(E.APPOINTMENT_ENDED, company.appointment("lu", Office.AUTHOR), end=company.at))
+    company.change("xu", "fang", change(E.POLICY_SET, "totp_release", value="on"))
+    with denied("change_invalid"):
+        company.propose("xu", change(E.APPOINTMENT_ENDED, company.appointment("fang", Office.SYSADMIN), end=company.at))

@@ -195,3 +195,20 @@ def test_an_office_of_a_suspended_person_is_empty(company: Company) -> None:
     for act, holders in ((company.suspend, []), (company.restore, ["gu"])):
         act("gu")
         assert company.state.holders(Office.UNIT_HEAD, "unit_irrigation", company.at) == holders
+
+
+def test_the_newest_factor_of_a_kind(company: Company) -> None:
+    """Of three codes' seeds the last, of none none."""
+    for number in (2, 3):
+        company.add_factor("lu", c.Factor(factor=f"totp_{number}", kind="totp", version=1, sha256=text_digest(f"t{number}")))
+    person = company.state.people["lu"]
+    newest = person.factor_of("totp")
+    assert newest is not None
+    assert (newest.id, person.factor_of("recovery")) == ("totp_3", None)
+
+
+def test_one_entry_of_many_that_is_too_long() -> None:
+    """Of all that a command would write the longest is asked, wherever it stands."""
+    with denied("invalid") as caught:
+        Company().system(replace(OPENING, group_name="x" * LIMIT))
+    assert caught.value.detail == "too long for one entry"
