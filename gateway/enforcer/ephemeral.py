@@ -39,6 +39,12 @@ CREATE TABLE IF NOT EXISTS seen (
     ) STRICT;
 CREATE TABLE IF NOT EXISTS lists (
     person TEXT NOT NULL, submission TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (person, submission)) STRICT;
+CREATE TABLE IF NOT EXISTS list_returns (
+    person TEXT NOT NULL, submission TEXT NOT NULL, revision INTEGER NOT NULL, reason TEXT NOT NULL, notes TEXT NOT NULL,
+    PRIMARY KEY (person, submission)) STRICT;
+CREATE TABLE IF NOT EXISTS ticks (
+    person TEXT NOT NULL, submission TEXT NOT NULL, revision INTEGER NOT NULL, item TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (person, submission, revision, item)) STRICT;
 CREATE TABLE IF NOT EXISTS phrases (person TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS tries (key TEXT PRIMARY KEY, count INTEGER NOT NULL, last TEXT NOT NULL) STRICT;
 """
@@ -49,12 +55,6 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(b"qianfa/ephemeral/v1\0" + token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Ephemeral:
-    """One SQLite file; every call is durable by itself, `together` makes several one."""
-
-    def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.row_factory = sqlite3.Row
 @contextmanager
 def _guarded() -> Iterator[None]:
     try:
@@ -63,6 +63,12 @@ def _guarded() -> Iterator[None]:
         raise LogUnavailable("sessions_unavailable", str(error)) from error
 
 
+class Ephemeral:
+    """One SQLite file; every call is durable by itself, `together` makes several one."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.executescript(_SCHEMA)
@@ -103,13 +109,13 @@ def _guarded() -> Iterator[None]:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.OperationalError):  # SQLite ends some failed transactions by itself
                     self._connection.execute("ROLLBACK")
                 raise
 
     def attempt(self, key: str, rule: Throttle, at: datetime) -> None:
-                self._connection.execute("COMMIT")
         """Count one try against `key` before it is judged.
 
         Raises:
@@ -134,4 +140,5 @@ def _guarded() -> Iterator[None]:
             self.run("DELETE FROM codes WHERE expires <= ?", (now,))
             self.run("DELETE FROM proofs WHERE expires <= ?", (now,))
             self.run("DELETE FROM seen WHERE at <= ?", (instants.plus(now, -180 * 86_400),))
+            self.run("DELETE FROM ticks WHERE at <= ?", (instants.plus(now, -180 * 86_400),))
             self.run("DELETE FROM tries WHERE last <= ?", (instants.plus(now, -2 * 86_400),))

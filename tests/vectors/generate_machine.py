@@ -29,6 +29,7 @@ from gateway.protocol import commands as c
 from gateway.protocol.commands import Change
 from gateway.protocol.entries import CommandRef, EntryType, load
 from tests.gateway.machine.company import WINDOW, Company, state_digest, text_digest
+from tests.gateway.machine.test_lists import CONFIRM, back, item
 from vault import dsse
 
 FOLDER = Path(__file__).parent
@@ -67,6 +68,11 @@ def _later(company: Company) -> None:
     company.reroute(submission)
     company.approve("shen", submission)
     company.release("fang", submission)
+    company.rules = RULES
+    confirmed = company.submit("lu", "ch_web", "ch_weibo", findings=CONFIRM)
+    returned = company.submit("lu", "ch_wechat")
+    company.sign("gu", item(company, "gu", confirmed, "approve", checked=text_digest("ticked")), back(company, "gu", returned))
+    company.sign("fang", item(company, "fang", confirmed, "release", checked=text_digest("ticked"), channels=("ch_weibo",)))
 
 
 def _people(company: Company) -> None:

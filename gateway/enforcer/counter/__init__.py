@@ -12,7 +12,22 @@ from typing import Final
 from aiohttp import web
 
 from gateway import web as shared
-from gateway.enforcer.counter import changes, credentials, demo, devices, factors, prove, rendition, review, signin, signing
+from gateway.enforcer.counter import (
+    changes,
+    checklist,
+    credentials,
+    demo,
+    devices,
+    factors,
+    listing,
+    marked,
+    prove,
+    rendition,
+    returning,
+    review,
+    signin,
+    signing,
+)
 from gateway.enforcer.counter.guard import guard
 from gateway.enforcer.counter.parts import COUNTER, FOLDER, INSIDE, Counter, make
 from gateway.enforcer.counter.routing import ROUTES, Face
@@ -49,11 +64,12 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "POST /s/signin/passkey": signin.by_passkey, "POST /s/lang": signin.choose_language, "GET /s/static/{name}": _static,
     "GET /s/desk-signin": signin.show_desk, "POST /s/desk-signin": signin.to_desk, "POST /s/signout": signin.sign_out,
     "GET /s/demo": demo.show, "POST /s/demo": demo.sign_in, "GET /s/": review.queue, "GET /s/item/{submission}": review.item,
-    "POST /s/seen": review.seen, "GET /s/template/{digest}": rendition.frame, "GET /s/media/{digest}": rendition.media,
-    "GET /s/list": signing.show_list, "POST /s/list/add": signing.add_to_list, "POST /s/list/remove": signing.remove_from_list,
+    "POST /s/seen": review.seen, "POST /s/tick": checklist.tick, "GET /s/marked/{submission}": marked.frame,
+    "GET /s/template/{digest}": rendition.frame, "GET /s/media/{digest}": rendition.media,
+    "GET /s/list": listing.show, "POST /s/list/add": listing.add, "POST /s/list/remove": listing.remove,
     "POST /s/sheet": signing.sheet, "POST /s/prove": prove.handler(ACTS), "GET /s/done/{signing}": signing.done,
     "GET /s/receipts": signing.receipts, "GET /s/stops": signing.stops, "POST /s/stop": signing.stop, "POST /s/freeze": signing.freeze,
-    "POST /s/emergency": signing.begin_emergency, "POST /s/return": signing.send_back, "POST /s/takeback": signing.take_back,
+    "POST /s/emergency": signing.begin_emergency, "POST /s/return": returning.send_back, "POST /s/takeback": signing.take_back,
     "GET /s/enrol": factors.show_enrol, "POST /s/enrol": factors.enrol, "GET /s/recover": factors.show_recover,
     "POST /s/recover": factors.recover, "POST /s/phrase": factors.set_phrase, "POST /s/factor/totp": factors.begin_totp,
     "POST /s/factor/totp/confirm": factors.confirm_totp, "POST /s/factor/passkey/options": factors.passkey_options,

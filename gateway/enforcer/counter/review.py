@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from aiohttp import web
 
 from gateway.enforcer.blobs import BlobAltered, BlobMissing
-from gateway.enforcer.counter import rendition, waiting
+from gateway.enforcer.counter import checklist, marked, outside, rendition, waiting
 from gateway.enforcer.counter.compare import compare
 from gateway.enforcer.counter.parts import COUNTER, Counter, form_of, language, page, session_of
+from gateway.enforcer.counter.subject import channels_of, current_channel, find, findings, may_see, notes, of_channel, on_list, print_of
 from gateway.enforcer.counter.waiting import Turn
 from gateway.enforcer.worker import WorkerFailed
-from gateway.machine.signing import HOLD_SECONDS
+from gateway.machine.signing import HOLD_SECONDS, lists_allowed
 from gateway.machine.state import STOPPABLE, Submission
 from gateway.protocol import instants
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import Entry, EntryType
 from gateway.protocol.instants import Instant
 
-VIEWS: Final = ("plain", "compare", "pictures", "checks", "route")
+VIEWS: Final = ("plain", "marked", "compare", "pictures", "checks", "route")
 TAKE_BACK_SECONDS: Final = 120
 """How long the page offers 撤回 with a countdown; the machine allows it until the next stage has signed."""
 FLAGS: Final = ("sensitive", "executives", "external_quote", "ai_generated", "reprinted_pictures")
@@ -41,21 +41,6 @@ async def _done_today(counter: Counter, person: str) -> int:
     return sum(1 for entry in counter.history.signed_by(person) if instants.office_day(entry.at) == today)
 
 
-def on_list(counter: Counter, person: str) -> list[str]:
-    """Return the submissions that a person put on their list."""
-    return [row["submission"] for row in counter.sessions.db.all("SELECT submission FROM lists WHERE person = ? ORDER BY at", (person,))]
-
-
-def find(counter: Counter, identifier: str) -> Submission:
-    """Return an open submission.
-
-    Raises:
-        Denied: `not_found`.
-    """
-    submission = counter.parts.runner.state.submissions.get(identifier)
-    if submission is None:
-        raise Denied("not_found", detail="submission")
-    return submission
 
 
 async def item(request: web.Request) -> web.Response:
@@ -70,26 +55,23 @@ async def item(request: web.Request) -> web.Response:
     may_see(counter, submission, person)
     now = counter.parts.runner.now()
     found = waiting.turns(counter, person, now)
-    view = request.query.get("view", "plain")
+    view, at = request.query.get("view", "plain"), request.query.get("at", "")
+    turn = waiting.turn(counter, submission, person, now)
     return page(request, "item.html", **_shown(counter, submission, request, now), **_beside(found, submission),
-                view=view if view in VIEWS else "plain", turn=waiting.turn(counter, submission, person, now),
+                view=view if view in VIEWS else "plain", turn=turn, at=at if at.isalnum() else "",
+                listable=lists_allowed(submission), partial=_partial(counter, submission, turn),
                 both=waiting.both(counter.parts.runner.state, submission, person, now), chosen=on_list(counter, person),
+                checklist=checklist.items(counter, submission, person),
                 compared=await _compared(counter, submission, person) if view == "compare" else None,
                 seen=_seen(counter, submission, person), base=_base(counter, submission, person))
 
 
-def may_see(counter: Counter, submission: Submission, person: str) -> None:
-    """Raise `no_office` where a person has no part in a submission: neither author nor signer nor overseer, by office of its route.
 
-    Raises:
-        Denied: `no_office`.
-    """
-    state, now = counter.parts.runner.state, counter.parts.runner.now()
-    held = {(o.office, o.scope) for o in state.offices_of(person, now)}
-    overseers = {"brand_pr", "brand_pr_head", "leader", "auditor", "founder"}
-    in_route = any(tuple(office) in held for stage in submission.stages for office in stage.offices)
-    if person != submission.author and not in_route and not any(office in overseers for office, _ in held):
-        raise Denied("no_office", ask=(submission.author,))
+def _partial(counter: Counter, submission: Submission, turn: Turn | None) -> list[dict[str, Any]]:
+    """Return the channels that a release by this person could be limited to; one or none means that there is nothing to choose."""
+    state = counter.parts.runner.state
+    waiting_ = {t.channel for stage, _ in turn.stages[:1] if stage.kind == "release" for t in state.releasable(submission, stage)} if turn else set()
+    return [channel for channel in channels_of(counter, submission) if channel["id"] in waiting_]
 
 
 def _beside(found: list[Turn], submission: Submission) -> dict[str, Any]:
@@ -104,68 +86,28 @@ def _beside(found: list[Turn], submission: Submission) -> dict[str, Any]:
 def _shown(counter: Counter, submission: Submission, request: web.Request, now: Instant) -> dict[str, Any]:
     lang, state = language(request), counter.parts.runner.state
     channels = channels_of(counter, submission)
-    wanted = request.query.get("channel", "")
-    current = next((c for c in channels if c["id"] == wanted), channels[0])
+    current = current_channel(counter, submission, request)
     found = findings(counter, submission)
     content = waiting.content_of(counter.parts.runner.blobs, submission.content) if submission.content else None
     history = counter.history.of(submission.id)
+    here, said = of_channel(found, current["id"]), notes(counter, history)
+    marks = marked.number(content, here, said)
     return {
         "submission": submission, "title": waiting.title_of(counter, submission), "channels": channels, "current": current,
         "template": rendition.load(counter, current["template"]), "others": rendition.others(rendition.load(counter, current["template"])),
-        "findings": [f for f in found if f.get("channel") in {None, "", current["id"]}], "all_findings": found, "content": content,
-        "pictures": list(content.media) if content else [], "notes": notes(counter, history), "route": route(counter, submission, history, lang, now),
+        "findings": here, "all_findings": found, "content": content, "marks": marks,
+        "pictures": list(content.media) if content else [], "notes": said, "route": route(counter, submission, history, lang, now),
         "facts": facts(submission), "author": counter.parts.views.name(submission.author), "unit": counter.parts.views.unit(submission.unit),
         "message": (counter.parts.values.text(submission.message) or "") if submission.message else "",
         "hold": HOLD_SECONDS[state.kind], "print": print_of(submission), "sends": sends(counter, submission),
+        "held_up": outside.held_up(counter, submission, now), "rerouted": outside.rerouted(counter, history, lang),
     }
 
 
-def channels_of(counter: Counter, submission: Submission) -> list[dict[str, Any]]:
-    """Return a submission's channels with name, operation and template."""
-    state, found = counter.parts.runner.state, findings(counter, submission)
-    return [
-        {"id": t.channel, "name": state.channels[t.channel].name, "platform": state.channels[t.channel].platform, "operation": t.operation,
-         "template": t.template, "previous": t.previous, "count": sum(f.get("channel") == t.channel for f in found)}
-        for t in submission.targets
-    ]
 
 
-def print_of(submission: Submission) -> str:
-    """Return the digest people compare: the content's, or of a withdrawal its first template's."""
-    return submission.content or submission.targets[0].template
 
 
-def findings(counter: Counter, submission: Submission) -> list[dict[str, Any]]:
-    """Return what the checks found, from the blob the submission names; the worst first.
-
-    Raises:
-        Denied: `scope_mismatch` where the blob is missing or altered: nobody signs without having seen it.
-    """
-    try:
-        value = json.loads(counter.parts.runner.blobs.get(submission.findings["blob"]))
-    except (BlobMissing, BlobAltered, ValueError) as error:
-        if submission.emergency:
-            return []
-        raise Denied("scope_mismatch", detail="findings") from error
-    order = {"block": 0, "confirm": 1, "hint": 2}
-    return sorted(value.get("findings", []), key=lambda f: order.get(f.get("grade", ""), 3))
-
-
-def notes(counter: Counter, history: list[Entry]) -> list[dict[str, Any]]:
-    """Return the notes of every return, newest first, each with who, when and which revision."""
-    found: list[dict[str, Any]] = []
-    for entry in reversed(history):
-        if entry.type != EntryType.SUBMISSION_RETURNED:
-            continue
-        value: dict[str, Any] = {}
-        if entry.data.get("notes"):
-            try:
-                value = json.loads(counter.parts.runner.blobs.get(entry.data["notes"]))
-            except (BlobMissing, BlobAltered, ValueError):
-                value = {}
-        found.append({"by": counter.parts.views.name(entry.actor), "at": entry.at, "revision": entry.data["revision"],
-                      "reason": entry.data["reason"], "text": value.get("text", ""), "notes": value.get("notes", [])})
-    return found
 
 
 def facts(submission: Submission) -> list[tuple[str, bool, bool]]:
@@ -179,17 +121,18 @@ def route(counter: Counter, submission: Submission, history: list[Entry], lang: 
     views, state = counter.parts.views, counter.parts.runner.state
     made = next((e for e in reversed(history) if e.type == EntryType.SUBMISSION_MADE), None)
     steps: list[dict[str, Any]] = [{"state": "done", "words": "", "who": views.name(submission.author), "unit": views.unit(submission.unit),
-                                    "at": made.at if made else submission.made_at, "method": "", "comment": "", "people": []}]
+                                    "at": made.at if made else submission.made_at, "method": "", "comment": "", "checked": [], "people": []}]
     people, open_ = views.stage_people(submission, now), {s.id for s in state.open_stages(submission)}
-    comments = {e.data["stage"]: e.data.get("comment") for e in history if e.type == EntryType.DECISION_MADE}
+    decided = {e.data["stage"]: e.data for e in history if e.type == EntryType.DECISION_MADE}
     for stage in submission.stages:
         signed = submission.signed(stage.id)
-        comment = comments.get(stage.id) if signed else None
+        data = decided.get(stage.id, {}) if signed else {}
+        comment = data.get("comment")
         steps.append({
             "state": "done" if signed else "open" if stage.id in open_ else "later", "words": views.stage_words(stage.id, lang),
             "rule": stage.rule, "who": views.name(signed.person) if signed else "", "unit": views.office_words(signed.office, lang) if signed else "",
             "at": signed.at if signed else "", "method": signed.method if signed else "", "people": [views.contact(p, lang) for p in people[stage.id]],
-            "comment": (counter.parts.values.text(comment) or "") if comment else "",
+            "checked": checklist.ticked(counter, data.get("checked")), "comment": (counter.parts.values.text(comment) or "") if comment else "",
         })
     return steps
 

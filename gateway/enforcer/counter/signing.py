@@ -7,7 +7,7 @@ Sending back, taking back, stopping and freezing take a counter session and no p
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -15,18 +15,16 @@ from aiohttp import web
 from gateway import calendar, canonical
 from gateway.canonical import Digest
 from gateway.connectors.base import ChannelFacts, Operation, PlatformRefused, Previous
-from gateway.enforcer.counter import prove, review, waiting
+from gateway.enforcer.counter import checklist, listing, outside, prove, subject, waiting
 from gateway.enforcer.counter.parts import COUNTER, Counter, address_of, form_of, language, page, see, session_of
 from gateway.enforcer.proofs import Proven
 from gateway.machine.signing import build_statement, lists_allowed
-from gateway.machine.state import STOPPABLE, Publication, PublicationState, Stage, Submission
-from gateway.protocol.commands import EmergencyWithdraw, Freeze, Grade, Request, Return, Sign, SignItem, Stop, TakeBack
+from gateway.machine.state import STOPPABLE, Publication, PublicationState, Stage, Submission, TargetState
+from gateway.protocol.commands import EmergencyWithdraw, Freeze, Grade, Request, Sign, SignItem, Stop, TakeBack
 from gateway.protocol.denials import Denied
 from gateway.protocol.statements import EMERGENCY_LABEL, LIST_LABEL, LIST_LIMIT, list_digest
 
-REASONS: Final = ("data", "wording", "source", "picture", "secrecy", "other")
 COMMENT_LIMIT: Final = 500
-NOTES_LIMIT: Final = 40
 
 
 # ---- the sheet
@@ -34,9 +32,9 @@ NOTES_LIMIT: Final = 40
 
 async def sheet(request: web.Request) -> web.Response:
     """Show what will be signed — one item, or the person's list — with ticks, fingerprint, and the ways to prove it."""
-    counter, person, form = request.app[COUNTER], session_of(request).person, await form_of(request)
+    counter, person, form = request.app[COUNTER], session_of(request).person, await chosen_form(request)
     whole = form.get("list") == "1"
-    chosen = review.on_list(counter, person) if whole else [form.get("submission", "")]
+    chosen = subject.on_list(counter, person) if whole else [form.get("submission", "")]
     if len(chosen) > LIST_LIMIT:
         raise Denied("list_too_long")
     items, shown, dropped = [], [], []
@@ -46,28 +44,43 @@ async def sheet(request: web.Request) -> web.Response:
         except Denied as denied:
             if not whole:
                 raise
-            dropped.append({"submission": identifier, "title": _name(counter, identifier), "code": denied.code})
+            dropped.append({"submission": identifier, "title": listing.name_of(counter, identifier), "code": denied.code})
             continue
         items += made
         shown.append(_line(counter, identifier, made))
     if not items:
         raise Denied("invalid", detail="items")
-    ticks = [] if whole else _ticks(counter, chosen[0])
+    asked = [] if whole else checklist.items(counter, subject.find(counter, chosen[0]), person, form)
+    ticks = [item for item in asked if item.must and not item.ticked]
     digest = list_digest(LIST_LABEL, [(item["statement"], item["verdict"]) for item in items])
-    payload = {"items": [{k: v for k, v in item.items() if k != "text"} for item in items], "ticks": len(ticks), "list": whole,
-               "statements": {item["statement"]: item["text"] for item in items}}
+    payload = {"items": [{k: v for k, v in item.items() if k != "blobs"} for item in items], "ticks": len(ticks), "list": whole,
+               "blobs": {digest: text for item in items for digest, text in item["blobs"].items()}}
     begun = prove.begin(request, "sign", digest, payload)
     return page(request, "sheet.html", sheet=begun, items=shown, dropped=dropped, ticks=ticks, whole=whole,
-                verdicts=sorted({item["verdict"] for item in items}))
+                checked=[item for item in asked if item.ticked], verdicts=sorted({item["verdict"] for item in items}))
+
+
+async def chosen_form(request: web.Request) -> dict[str, str]:
+    """Return the posted form, the chosen channels as one text with commas."""
+    data = await request.post()
+    form = dict(await form_of(request))
+    form["channels"] = ",".join(str(value) for value in data.getall("channel", []))
+    if form.get("some") == "1" and not form["channels"]:
+        raise Denied("invalid", detail="channels")
+    return form
 
 
 def _items(counter: Counter, identifier: str, person: str, form: Mapping[str, str], *, whole: bool) -> list[dict[str, Any]]:
     state, now = counter.parts.runner.state, counter.parts.runner.now()
-    submission = review.find(counter, identifier)
+    submission = subject.find(counter, identifier)
     given = form.get(f"seen_{identifier}" if whole else "seen", "")
     if given != str(submission.seq):
         raise Denied("stale_view", seq=submission.seq)
-    if whole and (not lists_allowed(submission) or _ticks(counter, identifier)):
+    back = listing.returns(counter, person).get(identifier) if whole else None
+    if back is not None:
+        return [_return(counter, submission, person, back)]
+    listed = checklist.items(counter, submission, person, form)
+    if whole and (not lists_allowed(submission) or any(item.must for item in listed)):
         raise Denied("list_not_allowed")
     stages = waiting.both(state, submission, person, now) if form.get("both") == "1" and not whole else ()
     stages = stages or waiting.mine(state, submission, person, now)
@@ -76,25 +89,68 @@ def _items(counter: Counter, identifier: str, person: str, form: Mapping[str, st
                      missing=tuple(stage.id for stage in state.open_stages(submission)))
     comment = "" if whole else form.get("comment", "").strip()[:COMMENT_LIMIT]
     kept = counter.parts.values.commit(comment) if comment else None
-    return [_item(counter, submission, stage, person, office, kept) for stage, office in stages]
+    checked = checklist.blob(submission, [item for item in listed if item.must or item.ticked])
+    asked = frozenset(filter(None, "" if whole else form.get("channels", "").split(",")))
+    return [_item(counter, submission, stage, person, office, kept, checked, asked) for stage, office in stages]
 
 
-def _item(counter: Counter, submission: Submission, stage: Stage, person: str, office: str, comment: Digest | None) -> dict[str, Any]:
-    salt = secrets.token_hex(16)
-    text = canonical.encode(build_statement(counter.parts.runner.state, submission, stage, person, office, salt))
+def _item(
+    counter: Counter, submission: Submission, stage: Stage, person: str, office: str, comment: Digest | None, checked: bytes | None,
+    asked: frozenset[str],
+) -> dict[str, Any]:
+    state, salt = counter.parts.runner.state, secrets.token_hex(16)
+    channels = partial(state.releasable(submission, stage), asked) if stage.kind == "release" else ()
+    digest = canonical.sha256(checked) if checked is not None else None
+    text = canonical.encode(build_statement(state, submission, stage, person, office, salt, channels=channels, checked=digest))
     return {
         "submission": submission.id, "revision": submission.revision, "stage": stage.id, "verdict": stage.kind, "salt": salt,
-        "statement": canonical.sha256(text), "seen": submission.seq, "comment": comment, "text": text.decode(),
+        "statement": canonical.sha256(text), "seen": submission.seq, "comment": comment, "checked": digest, "channels": list(channels),
+        "blobs": {canonical.sha256(text): text.decode(), **({digest: checked.decode()} if digest and checked else {})},
+    }
+
+
+def partial(waiting_: Sequence[TargetState], asked: frozenset[str]) -> tuple[str, ...]:
+    """Return the channels that a release is for where a person chose some of those that wait; empty for all of them.
+
+    Raises:
+        Denied: `invalid` for a channel that does not wait.
+    """
+    known = [target.channel for target in waiting_]
+    if not asked or asked == set(known):
+        return ()
+    if not asked <= set(known):
+        raise Denied("invalid", detail="channels")
+    return tuple(channel for channel in known if channel in asked)
+
+
+def _return(counter: Counter, submission: Submission, person: str, back: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the list's item that sends a submission back, as it was written when it was put on the list."""
+    state, salt, notes = counter.parts.runner.state, secrets.token_hex(16), back["notes"].encode()
+    if back["revision"] != submission.revision:
+        raise Denied("stale_view", seq=submission.seq)
+    named = ((stage, state.may_sign(person, stage, counter.parts.runner.now())) for stage in state.open_stages(submission))
+    stage, office = next(((stage, office) for stage, office in named if office is not None), (None, None))
+    if stage is None or office is None:
+        raise Denied("wrong_state")
+    digest = canonical.sha256(notes) if notes else None
+    text = canonical.encode(build_statement(state, submission, stage, person, office, salt, reason=back["reason"], notes=digest))
+    return {
+        "submission": submission.id, "revision": submission.revision, "stage": stage.id, "verdict": "return", "salt": salt,
+        "statement": canonical.sha256(text), "seen": submission.seq, "reason": back["reason"], "notes": digest,
+        "blobs": {canonical.sha256(text): text.decode(), **({digest: notes.decode()} if digest else {})},
     }
 
 
 def _line(counter: Counter, identifier: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     submission = counter.parts.runner.state.submissions[identifier]
+    chosen = {channel for item in items for channel in item.get("channels", ())}
+    channels = subject.channels_of(counter, submission)
     return {
         "title": waiting.title_of(counter, submission), "revision": submission.revision, "number": submission.number, "id": identifier,
-        "channels": review.channels_of(counter, submission), "scheduled": submission.scheduled, "window_to": submission.window_to,
-        "print": review.print_of(submission), "verdicts": [item["verdict"] for item in items], "pictures": _pictures(counter, submission),
-        "statement": items[0]["statement"],
+        "channels": [c for c in channels if not chosen or c["id"] in chosen], "left_out": [c for c in channels if chosen and c["id"] not in chosen],
+        "scheduled": submission.scheduled, "window_to": submission.window_to, "print": subject.print_of(submission),
+        "verdicts": [item["verdict"] for item in items], "pictures": _pictures(counter, submission), "statement": items[0]["statement"],
+        "reason": items[0].get("reason", ""),
     }
 
 
@@ -103,31 +159,18 @@ def _pictures(counter: Counter, submission: Submission) -> int:
     return len(content.media) if content else 0
 
 
-def _ticks(counter: Counter, identifier: str) -> list[dict[str, Any]]:
-    submission = counter.parts.runner.state.submissions[identifier]
-    return [finding for finding in review.findings(counter, submission) if finding.get("grade") == "confirm"]
-
-
-def _name(counter: Counter, identifier: str) -> str:
-    submission = counter.parts.runner.state.submissions.get(identifier)
-    if submission is not None:
-        return waiting.title_of(counter, submission)
-    finished = counter.parts.runner.state.finished.get(identifier)
-    return finished[0] if finished else identifier
-
-
 async def signed(request: web.Request, proven: Proven, _form: Mapping[str, str]) -> web.StreamResponse:
     """Make the decisions of a proven list."""
     counter, person, payload = request.app[COUNTER], session_of(request).person, proven.begun.payload
-    items = tuple(SignItem(**{**item, "statement": Digest(item["statement"])}) for item in payload["items"])
+    items = tuple(SignItem(**{**item, "channels": tuple(item.get("channels", ()))}) for item in payload["items"])
     rip = counter.parts.values.commit(address_of(request)) if any(item.verdict == "release" for item in items) else None
-    blobs = {**proven.blobs, **{Digest(digest): text.encode() for digest, text in payload["statements"].items()}}
+    blobs = {**proven.blobs, **{Digest(digest): text.encode() for digest, text in payload["blobs"].items()}}
     done = await counter.parts.runner.submit(
         Request(command=Sign(items=items, proof=proven.proof, rip=rip), actor=person, grade=Grade.PROOF), blobs=blobs,
         about=items[0].submission,
     )
     for item in items:
-        counter.sessions.db.run("DELETE FROM lists WHERE person = ? AND submission = ?", (person, item.submission))
+        listing.drop(counter, person, item.submission)
     raise see(f"/s/done/{done.object}")
 
 
@@ -142,9 +185,10 @@ async def done(request: web.Request) -> web.Response:
     if entry is None or entry.actor != person:
         raise Denied("not_found", detail="signing")
     decisions = [receipt(counter, e, language(request)) for e in counter.history.signed_by(person) if e.data["signing"] == entry.object]
-    dropped = [{"title": _name(counter, submission), "code": code} for submission, code in entry.data.get("dropped", [])]
+    dropped = [{"title": listing.name_of(counter, submission), "code": code} for submission, code in entry.data.get("dropped", [])]
     left = waiting.turns(counter, person, counter.parts.runner.now())
-    return page(request, "done.html", decisions=decisions[::-1], dropped=dropped, left=left, at=entry.at, signing=entry.object)
+    back = [{"title": listing.name_of(counter, e.object), "reason": e.data["reason"]} for e in counter.history.returned_by(entry.object)]
+    return page(request, "done.html", decisions=decisions[::-1], dropped=dropped, back=back, left=left, at=entry.at, signing=entry.object)
 
 
 def receipt(counter: Counter, entry: Any, lang: str) -> dict[str, Any]:
@@ -160,7 +204,7 @@ def receipt(counter: Counter, entry: Any, lang: str) -> dict[str, Any]:
     return {
         "seq": entry.seq, "at": entry.at, "verdict": entry.data["verdict"], "office": counter.parts.views.office_words(entry.data["office"], lang),
         "method": entry.data["method"], "statement": entry.data["statement"], "submission": entry.object, "stage": entry.data["stage"],
-        "revision": entry.data["revision"], "number": data.get("number", ""), "title": content.title if content else _name(counter, entry.object),
+        "revision": entry.data["revision"], "number": data.get("number", ""), "title": content.title if content else listing.name_of(counter, entry.object),
         "takeable": bool(mine and submission and submission.state.value == "in_review"), "seen": submission.seq if submission else 0,
         "waiting_for": waiting_for, "sends": [
             {"id": p.id, "channel": state.channels[p.channel].name, "state": p.state.value, "stoppable": p.state in STOPPABLE, "url": p.url,
@@ -176,77 +220,7 @@ async def receipts(request: web.Request) -> web.Response:
     return page(request, "receipts.html", decisions=found)
 
 
-# ---- the list
-
-
-async def show_list(request: web.Request) -> web.Response:
-    """Show the person's list before it is signed."""
-    counter, person = request.app[COUNTER], session_of(request).person
-    now, state = counter.parts.runner.now(), counter.parts.runner.state
-    found = [(i, state.submissions.get(i)) for i in review.on_list(counter, person)]
-    turns = [(i, waiting.turn(counter, s, person, now) if s else None) for i, s in found]
-    return page(request, "list.html", turns=[turn for _, turn in turns if turn is not None], print_of=review.print_of,
-                gone=[{"id": i, "title": _name(counter, i)} for i, turn in turns if turn is None])
-
-
-async def add_to_list(request: web.Request) -> web.StreamResponse:
-    """Put a clean item on the list; it must have been opened to its end."""
-    counter, person, form = request.app[COUNTER], session_of(request).person, await form_of(request)
-    submission = review.find(counter, form.get("submission", ""))
-    turn = waiting.turn(counter, submission, person, counter.parts.runner.now())
-    seen = counter.sessions.db.one("SELECT 1 FROM seen WHERE person = ? AND submission = ? AND revision = ?",
-                                   (person, submission.id, submission.revision))
-    if turn is None:
-        raise Denied("no_office")
-    if turn.group != "together" or seen is None:
-        raise Denied("list_not_allowed", detail=turn.why or "unread")
-    if len(review.on_list(counter, person)) >= LIST_LIMIT:
-        raise Denied("list_too_long")
-    counter.sessions.db.run("INSERT OR IGNORE INTO lists VALUES (?, ?, ?)", (person, submission.id, counter.parts.runner.now()))
-    left = [t for t in waiting.turns(counter, person, counter.parts.runner.now()) if t.submission.id not in review.on_list(counter, person)]
-    raise see(f"/s/item/{left[0].submission.id}" if left else "/s/list")
-
-
-async def remove_from_list(request: web.Request) -> web.StreamResponse:
-    """Take an item off the list."""
-    counter, form = request.app[COUNTER], await form_of(request)
-    counter.sessions.db.run("DELETE FROM lists WHERE person = ? AND submission = ?", (session_of(request).person, form.get("submission", "")))
-    raise see("/s/list")
-
-
 # ---- refusing
-
-
-async def send_back(request: web.Request) -> web.StreamResponse:
-    """Send a submission back with a reason, and notes at their places."""
-    counter, person, form = request.app[COUNTER], session_of(request).person, await form_of(request)
-    submission = review.find(counter, form.get("submission", ""))
-    reason = form.get("reason", "")
-    if reason not in REASONS:
-        raise Denied("invalid", detail="reason")
-    found = [
-        {"quote": form.get(f"quote{n}", "").strip()[:500], "note": form.get(f"note{n}", "").strip()[:1000]}
-        for n in range(NOTES_LIMIT) if form.get(f"note{n}", "").strip()
-    ]
-    text, notes = form.get("text", "").strip()[:2000], None
-    if found or text:
-        notes = canonical.encode({"v": 1, "text": text, "notes": found})
-    command = Return(submission=submission.id, revision=_whole(form, "revision"), reason=reason,  # type: ignore[arg-type] # checked above
-                     notes=canonical.sha256(notes) if notes else None)
-    await counter.parts.runner.submit(
-        Request(command=command, actor=person, grade=Grade.COUNTER, expected=_whole(form, "seen")),
-        blobs={canonical.sha256(notes): notes} if notes else None, about=submission.id,
-    )
-    counter.sessions.db.run("DELETE FROM lists WHERE person = ? AND submission = ?", (person, submission.id))
-    left = waiting.turns(counter, person, counter.parts.runner.now())
-    return page(request, "returned.html", title=waiting.title_of(counter, submission), reason=reason, left=left)
-
-
-def _whole(form: Mapping[str, str], name: str) -> int:
-    text = form.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) < 12):
-        raise Denied("invalid", detail=name)
-    return int(text)
 
 
 async def take_back(request: web.Request) -> web.StreamResponse:
@@ -286,7 +260,7 @@ async def stops(request: web.Request) -> web.Response:
     live = [p for p in state.publications.values() if p.state is PublicationState.LIVE]
     freezes = [{"id": f.id, "scope": f.scope, "target": counter.parts.views.scope(f.target) if f.target else "", "by": counter.parts.views.name(f.by),
                 "at": f.at, "reason": counter.parts.values.text(f.reason) or ""} for f in state.freezes.values()]
-    return page(request, "stops.html", active=[_publication(counter, p) for p in active], freezes=freezes, head=person in heads,
+    return page(request, "stops.html", active=[_publication(counter, p) for p in active], freezes=freezes, blackouts=outside.days(counter, now), head=person in heads,
                 live=[_publication(counter, p) for p in reversed(live[-50:])],
                 units=list(state.units.values()), channels=list(state.channels.values()))
 
@@ -295,7 +269,7 @@ def _publication(counter: Counter, publication: Publication) -> dict[str, Any]:
     state = counter.parts.runner.state
     content = waiting.content_of(counter.parts.runner.blobs, publication.content) if publication.content else None
     return {
-        "id": publication.id, "title": content.title if content else _name(counter, publication.submission), "state": publication.state.value,
+        "id": publication.id, "title": content.title if content else listing.name_of(counter, publication.submission), "state": publication.state.value,
         "channel": state.channels[publication.channel].name, "not_before": publication.not_before, "url": publication.url,
         "stoppable": publication.state in STOPPABLE, "unknown": publication.state is PublicationState.UNKNOWN,
         "operation": publication.operation, "submission": publication.submission, "cause": str(publication.reason.get("cause", "")),

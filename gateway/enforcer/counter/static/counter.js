@@ -87,7 +87,9 @@
     else if (button.hasAttribute("data-signin")) { signIn(button); }
     else if (button.hasAttribute("data-create")) { register(button); }
     else if (button.hasAttribute("data-close")) { const open = button.closest("dialog"); if (open) { open.close(); } else { history.back(); } }
-    else if (button.dataset.open) { document.getElementById(button.dataset.open).showModal(); }
+    else if (button.dataset.open) { openDialog(button); }
+    else if (button.dataset.step) { step(Number(button.dataset.step)); }
+    else if (button.hasAttribute("data-suggest")) { suggest(button.dataset); }
   });
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -99,31 +101,141 @@
   });
   document.addEventListener("compositionend", (event) => { if (event.target.matches("[data-code]")) { digits(event.target); } });
 
-  // ---- keys: J K move, 1 2 3 views, A decide, R return, X to the list, C note, V compare
-  document.addEventListener("keydown", (event) => {
+  // ---- keys: J K move (in the annotated view through its places first), 1 2 3 4 views, A decide, R return, X to the list, C note, V compare
+  function keys(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) { return; }
-    if (event.target.closest("input, textarea, select, dialog[open]")) { return; }
+    if (event.target.closest("input, textarea, select") || document.querySelector("dialog[open]")) { return; }
     const key = event.key.toLowerCase();
+    if ((key === "j" || key === "k") && step(key === "j" ? 1 : -1)) { event.preventDefault(); return; }
     const nav = document.querySelector(`[data-nav="${CSS.escape(key)}"]`);
     if (nav) { nav.click(); return; }
     if (/^[1-4]$/.test(key) || key === "v") {
-      const view = document.querySelector(`[data-view="${key === "v" ? "2" : CSS.escape(key)}"]`);
+      const view = document.querySelector(`[data-view="${key === "v" ? "3" : CSS.escape(key)}"]`);
       if (view) { view.click(); }
       return;
     }
-    if (key === "c") {
-      const dialog = document.getElementById("return");
-      if (dialog) {
-        const quote = String(window.getSelection() || "").trim().slice(0, 500);
-        dialog.showModal();
-        if (quote) { dialog.querySelector("[name=quote0]").value = quote; }
-        dialog.querySelector("[data-note]").focus();
-        event.preventDefault();
-      }
-      return;
-    }
+    if (key === "c") { note(); event.preventDefault(); return; }
     const act = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
     if (act && !act.disabled) { event.preventDefault(); act.click(); }
+  }
+  document.addEventListener("keydown", keys);
+
+  // ---- notes and suggestions: the selected words, or a finding's, go into the next empty row of the return sheet
+  const back = document.querySelector("#return form[data-keep]");
+
+  function openDialog(button) {
+    const from = button.closest("dialog[open]");
+    if (from) { from.close(); }
+    const menu = button.closest("details.more");
+    if (menu) { menu.open = false; }
+    document.getElementById(button.dataset.open).showModal();
+    const field = button.dataset.focus && document.querySelector(`#${button.dataset.open} [name=${button.dataset.focus}]`);
+    if (field) { field.focus(); }
+  }
+
+  function suggest(given) {
+    if (!back) { return; }
+    let n = 0;
+    while (n < 7 && ["quote", "fix", "note"].some((name) => back.elements[name + n].value)) { n += 1; }
+    back.elements[`field${n}`].value = given.field || "";
+    back.elements[`quote${n}`].value = given.quote || "";
+    back.elements[`fix${n}`].value = given.fix || "";
+    back.elements[`note${n}`].value = given.words || "";
+    const rest = back.elements[`quote${n}`].closest("details");
+    if (rest) { rest.open = true; }
+    back.closest("dialog").showModal();
+    back.elements[`${given.quote ? "note" : "quote"}${n}`].focus();
+    keep();
+  }
+
+  function note() {
+    const frame = document.querySelector("iframe.rendition");
+    const inner = frame && frame.contentDocument;
+    const selection = inner && String(inner.getSelection() || "").trim() ? inner.getSelection() : window.getSelection();
+    const place = selection && selection.anchorNode && selection.anchorNode.parentElement.closest("[data-field]");
+    suggest({ quote: String(selection || "").trim().slice(0, 500), field: place ? place.dataset.field : "" });
+  }
+
+  // What was typed into the return sheet outlives a look at another view, in this tab only, until it is sent.
+  const KEPT = /^(reason|text|(quote|fix|note|field)\d)$/;
+  function keep() {
+    const fields = [...new FormData(back)].filter(([name, value]) => KEPT.test(name) && value);
+    sessionStorage.setItem("return", JSON.stringify({ of: back.dataset.keep, fields }));
+  }
+  if (back) {
+    const kept = JSON.parse(sessionStorage.getItem("return") || "null");
+    if (kept && kept.of === back.dataset.keep) {
+      for (const [name, value] of kept.fields) { back.elements[name].value = value; }
+      const rest = back.querySelector(".places details");
+      rest.open = [...rest.querySelectorAll("input[type=text]")].some((field) => field.value);
+    }
+    back.addEventListener("input", keep);
+    back.addEventListener("submit", () => sessionStorage.removeItem("return"));
+  }
+
+  // ---- the checklist: a tick is remembered at once, so that another view does not lose it
+  const list = document.querySelector("[data-checklist]");
+  if (list) {
+    list.addEventListener("change", (event) => {
+      const box = event.target;
+      const fields = { submission: list.dataset.submission, revision: list.dataset.revision, item: box.dataset.item, on: box.checked ? "on" : "" };
+      post("/s/tick", fields).then((answer) => { if (!answer.ok) { box.checked = !box.checked; } }, () => { box.checked = !box.checked; });
+    });
+  }
+
+  // ---- the annotated view: step through the places; cards stand level with them
+  const stepper = document.querySelector("[data-stepper]");
+  let current = 0;
+
+  function marks() {
+    const frame = stepper && document.querySelector("iframe[name=marked]");
+    const inner = frame && frame.contentDocument;
+    return inner ? [...inner.querySelectorAll("mark[id]")].sort((a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1))) : [];
+  }
+
+  function step(by) {
+    const places = marks();
+    if (!stepper || !places.length || current + by < 1 || current + by > places.length) { return false; }
+    show(current + by);
+    return true;
+  }
+
+  function show(number) {
+    const places = marks();
+    const mark = places[number - 1];
+    if (!mark) { return; }
+    current = number;
+    for (const other of mark.ownerDocument.querySelectorAll("mark.on")) { other.classList.remove("on"); }
+    for (const part of mark.ownerDocument.querySelectorAll(`mark[data-m="${mark.id}"]`)) { part.classList.add("on"); }
+    mark.scrollIntoView({ block: "center" });
+    for (const card of document.querySelectorAll("[data-card]")) { card.classList.toggle("on", card.dataset.card === mark.id); }
+    const card = document.querySelector(`[data-card="${mark.id}"]`);
+    const words = stepper.querySelector(".step-words");
+    words.textContent = `${number} / ${places.length} · ${card ? card.querySelector("b, q").textContent : ""}`;
+    words.className = `step-words ${mark.className.replace(" on", "").replace("on", "")}`;
+  }
+
+  function level() {
+    const aside = document.querySelector(".view-marked .findings");
+    if (!aside || window.matchMedia("(max-width:720px)").matches) { return; }
+    const frame = document.querySelector("iframe[name=marked]");
+    let bottom = 0;
+    for (const card of aside.querySelectorAll("[data-card]")) { card.style.marginTop = ""; }
+    const cards = [...aside.querySelectorAll("[data-card]")];
+    for (const card of cards) {
+      const mark = frame.contentDocument.getElementById(card.dataset.card);
+      const wanted = mark ? frame.getBoundingClientRect().top + mark.getBoundingClientRect().top : 0;
+      const top = card.getBoundingClientRect().top;
+      if (wanted > Math.max(top, bottom)) { card.style.marginTop = `${Math.round(wanted - top)}px`; }
+      bottom = card.getBoundingClientRect().bottom;
+    }
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-goto]");
+    if (!link || !stepper) { return; }
+    event.preventDefault();
+    show(Number(link.dataset.goto.slice(1)));
   });
 
   // ---- the frame is as high as its document: no scroll inside a scroll
@@ -133,10 +245,21 @@
       if (inner) { frame.style.height = `${Math.max(inner.scrollHeight, 240)}px`; }
       const quotes = frame.contentDocument;
       if (quotes) { for (const picture of quotes.images) { picture.addEventListener("load", fit, { once: true }); } }
+      if (frame.name === "marked") { level(); }
     };
+    const inside = () => {
+      const inner = frame.contentDocument;
+      inner.addEventListener("keydown", keys);
+      inner.addEventListener("click", (event) => {
+        const mark = event.target.closest("mark");
+        if (mark && stepper) { show(Number(mark.dataset.m.slice(1))); }
+      });
+      if (stepper && stepper.dataset.at) { show(Number(stepper.dataset.at.slice(1))); }
+    };
+    frame.addEventListener("load", inside);
     frame.addEventListener("load", fit);
     window.addEventListener("resize", fit);
-    if (frame.contentDocument && frame.contentDocument.readyState === "complete") { fit(); }
+    if (frame.contentDocument && frame.contentDocument.readyState === "complete") { fit(); inside(); }
   }
 
   // ---- opened to its end
@@ -169,6 +292,6 @@
   const clear = () => { for (const form of document.querySelectorAll("form[data-clear]")) { form.reset(); } };
   window.addEventListener("pagehide", clear);
   window.addEventListener("pageshow", clear);
-  const back = document.querySelector("a[data-back]");
-  if (back && history.length > 1) { back.addEventListener("click", (event) => { event.preventDefault(); history.back(); }); }
+  const again = document.querySelector("a[data-back]");
+  if (again && history.length > 1) { again.addEventListener("click", (event) => { event.preventDefault(); history.back(); }); }
 })();

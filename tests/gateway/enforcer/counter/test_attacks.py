@@ -441,7 +441,8 @@ async def test_return_with_notes_stands_in_the_log(front: Front) -> None:
     assert answer.status == 200
     returned = front.house.state.submissions[submission].returned
     notes = json.loads(front.house.runner.blobs.get(returned["notes"]))
-    assert notes == {"v": 1, "text": "请核对", "notes": [{"quote": "4.2公里", "note": "台账是4.3公里"}]}
+    place = {"field": "body", "start": notes["notes"][0]["start"], "quote": "4.2公里"}
+    assert notes == {"v": 1, "text": "请核对", "notes": [{**place, "note": "台账是4.3公里", "replace_with": None}]}
 
 
 async def test_take_back_and_stop_need_no_proof(front: Front) -> None:
