@@ -12,8 +12,6 @@ from gateway.protocol.instants import Instant
 KINDS: Final = frozenset({"mourning", "assembly", "earnings", "incident", "other"})
 """Mourning days, important meetings, quiet periods before results, silence after an accident, anything else (articles 8 and 14)."""
 
-SCOPES: Final = frozenset({"all", "unit", "channel"})
-
 
 def covering(state: State, unit: str, channel: str, operation: str, at: Instant) -> list[Blackout]:
     """Return the blackouts in which `operation`, on `channel` and by `unit`, may not be sent at `at`; a withdrawal knows none."""

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from gateway import machine
-from gateway.machine import changes, channels, deployment, freezes, people, policy, publications, signing, submissions
+from gateway.machine import blackouts, changes, channels, deployment, freezes, people, policy, publications, signing, submissions
 from gateway.machine.state import (
     GOVERNORS,
     OPEN_PUBLICATION,
@@ -49,6 +49,8 @@ LISTS: dict[str, tuple[object, set[str]]] = {
     "vault": (deployment.VAULT_ACTIONS, {"unsealed", "sealed", "rotated", "slot_added", "slot_removed"}),
     "for the whole group": (changes.GROUP_OFFICES, {"founder", "leader", "brand_pr", "brand_pr_head", "auditor", "sysadmin"}),
     "for a channel": (changes.CHANNEL_OFFICES, {"operator", "custodian"}),
+    "platforms": (changes.PLATFORMS, {"wechat", "weibo", "wordpress", "bench"}),
+    "why nothing is sent on a day": (blackouts.KINDS, {"mourning", "assembly", "earnings", "incident", "other"}),
     "unit kinds": (changes.UNIT_KINDS, {"subsidiary", "department"}),
     "operations": (policy.OPERATIONS, {"publish", "edit", "withdraw"}),
     "ordinary": (policy.ORDINARY, {"company", "news", "culture"}),
@@ -77,7 +79,6 @@ def test_numbers() -> None:
     assert machine.COMMAND_MEMORY_SECONDS == 172_800
     assert (machine.ENVELOPE, changes.LIMIT, submissions.TARGET_LIMIT) == (1_024, 200, 20)
     assert {platform: policy.DAILY_LIMITS[platform] for platform in ("wechat", "weibo", "wordpress")} == {"wechat": 100, "weibo": 30, "wordpress": 500}
-    assert {"wechat", "weibo", "wordpress"} <= changes.PLATFORMS
     assert {"totp_release": {"on", "off"}, "totp_route": {"on", "off"}} == changes.SWITCHES
 
 
