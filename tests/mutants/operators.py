@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ class Mutant:
     owner: tuple[str, int] | None
     """Qualified name and first line of the outermost function around it; None in a module's or a class's body."""
     change: str
+    code: str
+    """Digest of the text of that function, or of the statement outside functions: while it stays, so does what was said of this bug."""
 
     @property
     def key(self) -> str:
@@ -53,6 +56,7 @@ class _Place:
     statement: int
     where: tuple[str, ...] = ()
     owner: tuple[str, int] | None = None
+    node: ast.AST | None = None
 
 
 def mutants(source: str, path: str) -> list[tuple[Mutant, Callable[[], ast.Module]]]:
@@ -63,6 +67,7 @@ def mutants(source: str, path: str) -> list[tuple[Mutant, Callable[[], ast.Modul
     tree = ast.parse(source)
     found = []
     seen: Counter[tuple[str, str]] = Counter()
+    codes: dict[int, str] = {}
     for index, (place, node, new, put) in enumerate(_visit(tree, _Place(0))):
         line = getattr(node, "lineno", place.statement)
         span = (place.statement or line, getattr(node, "end_lineno", line))
@@ -71,7 +76,8 @@ def mutants(source: str, path: str) -> list[tuple[Mutant, Callable[[], ast.Modul
         seen[where, change] += 1
         if seen[where, change] > 1:
             change += f" (number {seen[where, change]})"
-        found.append((Mutant(path, index, line, span, where, place.owner, change), partial(_planted, tree, put, new)))
+        code = codes.setdefault(id(place.node), hashlib.sha256(ast.unparse(place.node or tree).encode()).hexdigest()[:16])
+        found.append((Mutant(path, index, line, span, where, place.owner, change, code), partial(_planted, tree, put, new)))
     return found
 
 
@@ -116,13 +122,16 @@ def _setter(parent: ast.AST, name: str, index: int | None) -> Callable[[ast.AST]
 
 
 def _place(parent: ast.AST, name: str, child: ast.AST, place: _Place) -> _Place:
-    where, owner = place.where, place.owner
+    where, owner, node = place.where, place.owner, place.node
     if isinstance(parent, (*FUNCTIONS, ast.ClassDef)) and name == "body":
         where = (*where, parent.name)
         if isinstance(parent, FUNCTIONS) and owner is None:
             lines = [parent.lineno, *(decorator.lineno for decorator in parent.decorator_list)]
             owner = (".".join(where), min(lines))
-    return _Place(child.lineno if isinstance(child, ast.stmt) else place.statement, where, owner)
+            node = parent
+    if isinstance(child, ast.stmt) and owner is None:
+        node = child
+    return _Place(child.lineno if isinstance(child, ast.stmt) else place.statement, where, owner, node)
 
 
 def _skipped(parent: ast.AST, name: str, child: ast.AST) -> bool:

@@ -46,13 +46,18 @@ def rate(bugs: list[dict[str, Any]]) -> float:
 
 def table(modules: dict[str, Any]) -> str:
     """Return one row for each module, and one for all."""
-    rows = ["| module | bugs | killed | survived | timeouts | kill rate | not run |", "|---|---:|---:|---:|---:|---:|---:|"]
+    rows = ["| module | bugs | killed | timeouts | survived | of these equivalent | kill rate | not run |", "|---|---:|---:|---:|---:|---:|---:|---:|"]
     every = [bug for module in modules.values() for bug in module["bugs"]]
     for name, bugs in [*((f"`{path}`", module["bugs"]) for path, module in sorted(modules.items())), ("**all**", every)]:
         if valid := _count(bugs, *SEEN, "survived"):
-            counts = (valid, _count(bugs, "killed"), _count(bugs, "survived"), _count(bugs, "timeout"))
+            counts = (valid, _count(bugs, "killed"), _count(bugs, "timeout"), _count(bugs, "survived"), len(_judged(bugs, "equivalent: ")))
             rows.append(f"| {name} | {' | '.join(map(str, counts))} | {rate(bugs):.1f} % | {_count(bugs, 'not run')} |")
     return "\n".join(rows)
+
+
+def _judged(bugs: list[dict[str, Any]], verdict: str) -> list[dict[str, Any]]:
+    words = verdicts()
+    return [bug for bug in bugs if bug["status"] == "survived" and words.get(bug["key"], "open: ").startswith(verdict)]
 
 
 def _survivors(modules: dict[str, Any]) -> list[dict[str, Any]]:
@@ -79,16 +84,24 @@ def write(modules: dict[str, Any]) -> None:
     now_seen = [bug for module in modules.values() for bug in module["bugs"] if bug["key"] in found_before() and bug["status"] in SEEN]
     failing = sorted({test for module in modules.values() for test in module["failing"]})
     tools = ", ".join(f"{name} {version(name)}" for name in ("pytest", "hypothesis", "coverage"))
-    dates = sorted({module["at"] for module in modules.values()})
+    every = [bug for module in modules.values() for bug in module["bugs"] if bug["at"] and bug["status"] != "not run"]
+    dates = sorted({bug["at"] for bug in every})
     lines = [
         "# Planted bugs", "",
         f"Written by `make mutants` on {datetime.now(UTC):%Y-%m-%d} (measured {dates[0]} to {dates[-1]} UTC; Python {platform.python_version()}, {tools}).",
         "", _INTRODUCTION, "", table(modules), "",
         f"Goal: {GOAL:.0f} % in each module. A timeout counts as seen: the bug made a test run without end.", "",
     ]
-    budgets = sorted({str(module["budget"]) for module in modules.values()})
-    lines += [(f"Each bug was given the likeliest tests up to a budget of processor seconds ({', '.join(budgets)}) and the committed vectors: a longer "
-              "budget can only find more. `not run` are bugs that the time for the run did not reach; those that were reached are spread evenly."), ""]
+    budgets = [f"{budget:g}" for budget in sorted({bug["budget"] for bug in every})]
+    share = {word: len(_judged(every, word)) for word in ("equivalent: ", "left: ", "open: ")}
+    unrun = sum(_count(module["bugs"], "not run") for module in modules.values())
+    lines += [
+        (f"{_count(every, *SEEN, 'survived')} bugs were run and {unrun} were not. Of {sum(share.values())} that no test saw, {share['equivalent: ']} change nothing "
+         f"that anybody could see, {share['left: ']} are left with a reason, and {share['open: ']} are open. The kill rate counts equivalent ones as missed."), "",
+        (f"Each bug was given the likeliest tests up to a budget of processor seconds as coverage counts them ({', '.join(budgets)}) and the committed "
+         "vectors: a longer budget can only find more. What was said of a bug stands while the text of its function is the same. `not run` are bugs that "
+         "the time for the run did not reach; those that were reached are spread evenly."), "",
+    ]
     if changed := [path for path, module in sorted(modules.items()) if hashlib.sha256((ROOT / path).read_bytes()).hexdigest() != module["sha256"]]:
         lines += ["Changed after they were measured: " + ", ".join(f"`{path}`" for path in changed) + ".", ""]
     if failing:

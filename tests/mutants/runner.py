@@ -8,6 +8,7 @@ and stops at the first failure. Before that, one child measures which test runs 
 from __future__ import annotations
 
 import ast
+import functools
 import gc
 import importlib.machinery
 import importlib.util
@@ -34,6 +35,8 @@ from tests.mutants.operators import Mutant, mutants
 
 MEMORY = 3 * 2**30
 STRIDE = 11
+LIKELY = 10
+"""So many likely tests go first, then those that were written for planted bugs, then the others."""
 WALL = 600
 """Seconds after which a child that does not even use its processor time is ended."""
 Planted = tuple[Mutant, Callable[[], ast.Module]]
@@ -50,12 +53,16 @@ class Plan:
     only: list[str] | None = None
     """The keys of the mutants to run; None runs all."""
     first: list[str] = field(default_factory=list)
+    killers: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Which tests an earlier run found to see bugs of which function (path and qualified name), and how many."""
     step: int = 1
     budget: float = 1e9
     """Processor seconds of unchanged tests that one bug is given, likely killers first; the committed vectors come on top."""
     minutes: float = 1e9
     """After these no more bugs are planted; the rest is `not run`. Bugs are taken in an order that spreads over every module."""
-    results: str = "results.json"
+    inside: bool = False
+    """Only bugs inside functions: those in what runs at import cost a collection each."""
+    results: str = "results.jsonl"
 
 
 @dataclass(slots=True)
@@ -78,8 +85,7 @@ class Planter:
         self.begun = time.monotonic()
         self.answer = -1
         self.measured = Measured()
-        self.killers: dict[str, Counter[str]] = defaultdict(Counter)
-        self.results: list[dict[str, Any]] = []
+        self.killers: dict[str, Counter[str]] = defaultdict(Counter, {where: Counter(tests) for where, tests in plan.killers.items()})
         self.warm: list[Planted] = []
         self.reach: dict[tuple[str, str], tuple[int, int]] = {}
         self.rarities: dict[str, dict[str, Counter[str]]] = {}
@@ -95,6 +101,10 @@ class Planter:
         for name in self.measured.foreign:
             _preload(name)
         cold, self.warm = self._sorted()
+        if self.plan.inside:
+            for mutant, _ in cold:
+                self._note(mutant, "not run", "")
+            cold = []
         left = self.plan.minutes - (time.monotonic() - self.begun) / 60
         self.shares = [left * len(cold) / max(1, len(cold) + len(self.warm)), left * len(self.warm) / max(1, len(cold) + len(self.warm))]
         os.write(self.progress, f"\n{len(cold)} at import, {len(self.warm)} in functions\n".encode())
@@ -110,7 +120,7 @@ class Planter:
             assert not session.testsfailed, "the unchanged code does not collect"
             self.functions = _functions({str(Path(self.plan.root, target)) for target in self.plan.targets})
             if not self._pool(self.warm, self.shares[1]):
-                Path(self.plan.results).write_text(json.dumps({"failing": self.measured.failing, "results": self.results}))
+                self._keep({"failing": self.measured.failing})
                 return True
             self._replace_code(self.role)
         return self._judge(session, self.role)
@@ -203,8 +213,13 @@ class Planter:
         self._note(mutant, status, by)
 
     def _note(self, mutant: Mutant, status: str, by: str) -> None:
-        self.results.append({**asdict(mutant), "key": mutant.key, "status": status, "by": by})
+        self._keep({**asdict(mutant), "key": mutant.key, "status": status, "by": by})
         os.write(self.progress, {"killed": b".", "survived": b"S", "timeout": b"t", "not run": b""}.get(status, b"-"))
+
+    def _keep(self, line: dict[str, Any]) -> None:
+        """Write a line of results at once, so that a run can be read while it goes on; the last line says that it is whole."""
+        with Path(self.plan.results).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def _say(self, *answer: str) -> NoReturn:
         os.write(self.answer, json.dumps(answer).encode())
@@ -221,8 +236,10 @@ class Planter:
         self.coverage.switch_context("collection")
 
     def _measure(self, session: pytest.Session) -> NoReturn:
-        found = Measured()
+        found, caches = Measured(), _caches({str(Path(self.plan.root, target)) for target in self.plan.targets})
         for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+            for cache in caches:
+                cache.cache_clear()  # else only the first test to ask would be seen to run the function
             self.coverage.switch_context(item.nodeid)
             failed, begun = session.testsfailed, time.process_time()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -250,6 +267,8 @@ class Planter:
         killers, rarity = self.killers[mutant.path + mutant.where], self._rarity(mutant, lines)
         worth = {name: rarity[name] / (self.measured.seconds[name] + 0.002) for name in chosen}
         ordered = sorted(chosen, key=lambda name: (-killers[name], "tables" not in name, -worth[name], self.measured.seconds[name]))
+        made = [name for name in ordered[LIKELY:] if "test_mutants" in name]
+        ordered = [*ordered[:LIKELY], *made, *(name for name in ordered[LIKELY:] if "test_mutants" not in name)]
         ends = list(itertools.accumulate(self.measured.seconds[name] for name in ordered))
         affordable = {name for name, end in zip(ordered, ends, strict=True) if end <= self.plan.budget}
         return [name for name in ordered if name in affordable or "test_vectors" in name] or ordered[:1]
@@ -307,6 +326,11 @@ def _functions(paths: set[str]) -> dict[tuple[str, str, int], list[types.Functio
             code = function.__code__
             found[code.co_filename, code.co_qualname, code.co_firstlineno].append(function)
     return dict(found)
+
+
+def _caches(paths: set[str]) -> list[functools._lru_cache_wrapper[Any]]:
+    found = [cache for cache in gc.get_objects() if isinstance(cache, functools._lru_cache_wrapper)]
+    return [cache for cache in found if isinstance(cache.__wrapped__, types.FunctionType) and cache.__wrapped__.__code__.co_filename in paths]
 
 
 def _calm_hypothesis() -> None:

@@ -6,9 +6,11 @@ import ast
 import shutil
 from pathlib import Path
 
-from tests.mutants import operators, project, report
+from tests.mutants import __main__, operators, project, report
 
 TOY = '''"""A toy."""
+
+from functools import lru_cache
 
 LIMITS = {"a": 3, "b": 5}
 
@@ -26,6 +28,11 @@ def allowed(name: str, count: int) -> bool:
 
 def never_called() -> int:
     return 1
+
+
+@lru_cache
+def cached(name: str) -> int:
+    return LIMITS[name] * 2
 '''
 TESTS = '''"""Tests that know `a`, and its limit from one side only."""
 
@@ -39,6 +46,14 @@ def test_a():
     assert toy.allowed("a", 4) is False
     with pytest.raises(KeyError, match="c"):
         toy.allowed("c", 0)
+
+
+def test_cached_first():
+    assert toy.cached("a") > 0
+
+
+def test_cached_again():
+    assert toy.cached("a") == 6
 
 
 def test_that_fails_by_itself():
@@ -66,11 +81,26 @@ def test_it_sees_what_a_test_sees_and_names_what_none_sees(tmp_path: Path) -> No
     assert said["module", "{'a': 3, 'b': 5} without 'b'"] == "survived"
     assert said["module", "3 → 4"] == "killed"
     assert said["never_called", "1 → 2"] == "survived"
+    assert said["cached", "2 → 3"] == "killed"  # by the second test that asks, although the first one filled the cache
     assert (root / "toy.py").read_text() == TOY
     row = report.table({"toy.py": {"bugs": found["results"]}}).splitlines()[2]
     killed, survived = (list(said.values()).count(status) for status in ("killed", "survived"))
-    assert row.startswith(f"| `toy.py` | {killed + survived} | {killed} | {survived} | 0 | {100 * killed / (killed + survived):.1f} %")
+    assert row.startswith(f"| `toy.py` | {killed + survived} | {killed} | 0 | {survived} | 0 | {100 * killed / (killed + survived):.1f} %")
     assert report.verdict({"toy.py": {"bugs": found["results"]}}) == 1
+
+
+def test_what_was_said_of_a_bug_stands_while_its_function_does(tmp_path: Path) -> None:
+    """Another function, a moved line or a comment changes nothing; another text of the function makes its bugs unknown again."""
+    (tmp_path / "toy.py").write_text(TOY)
+    old = {"toy.py": {"bugs": [{**bug, "status": "killed", "by": "t", "at": "then", "budget": 1.0} for bug in __main__._said(tmp_path, ["toy.py"], {}).values()]}}
+    changed = TOY.replace("return count <=", "# why\n    return count <=").replace("name in LIMITS", "name in {*LIMITS}").replace('"b": 5', '"b": 6')
+    (tmp_path / "toy.py").write_text('"""Longer."""\n\n' + changed)
+    said = {(bug["where"], bug["change"]): bug for bug in __main__._said(tmp_path, ["toy.py"], old).values()}
+    assert said["allowed", "raise KeyError(name) → pass"]["status"] == "killed"
+    assert said["allowed", "raise KeyError(name) → pass"]["line"] == 17
+    assert {bug["status"] for (where, _), bug in said.items() if where == "_kept"} == {"not run"}
+    assert {bug["status"] for (where, _), bug in said.items() if where == "module"} == {"not run"}
+    assert {bug["status"] for (where, _), bug in said.items() if where == "never_called"} == {"killed"}
 
 
 def test_every_bug_is_a_change_with_a_name_of_its_own() -> None:
