@@ -15,7 +15,7 @@ from gateway.protocol import instants
 from gateway.protocol.commands import Change, Grade, Request
 from gateway.protocol.entries import EntryType
 from gateway.protocol.statements import PROPOSAL_LABEL, list_digest
-from tests.gateway.machine.company import GROUP, Company, denied, text_digest
+from tests.gateway.machine.company import GROUP, START, WINDOW, Company, denied, text_digest
 
 E = EntryType
 DIGEST = text_digest("x")
@@ -50,7 +50,21 @@ def offices(company: Company, person: str) -> list[Change]:
             if held.person == person and held.office in {"founder", "sysadmin", "brand_pr_head"}]
 
 
+DAYS = {"scope": "channel", "target": "ch_web", "kind": "mourning", "start": START, "end": WINDOW, "reason": DIGEST}
+
+
 @pytest.mark.parametrize(("wrong", "detail"), [
+    (change(E.BLACKOUT_LIFTED, "blk_none"), "blackout"),
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "kind": "holiday"}), "blackout"),
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "scope": "submission"}), "blackout"),
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "target": "ch_none"}), "blackout"),
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "target": 1}), "blackout"),
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "end": START}), "period"),
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "start": WINDOW}), "period"),
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "start": "x"}), "period"),
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "end": "x"}), "period"),
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "reason": "x"}), "digest"),
+    (change(E.BLACKOUT_SET, "blk", **DAYS, x="1"), "fields"),
     (change(E.UNIT_ADDED, "u", name="n", parent=GROUP, kind="department", x="1"), "fields"),
     (change(E.PERSON_ADDED, "p", name="n", unit=GROUP, x="1"), "fields"),
     (change(E.PERSON_ADDED, "p", unit=GROUP), "fields"),

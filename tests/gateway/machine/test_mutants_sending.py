@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.machine import publications, signing
-from gateway.machine.state import Channel, Office, Signature
+from gateway.machine import blackouts, publications, signing
+from gateway.machine.policy import RULES, Rule
+from gateway.machine.state import Blackout, Channel, Office, Signature
 from gateway.protocol import commands as c
 from gateway.protocol import instants
 from gateway.protocol.claims import LIMIT, Claims
@@ -221,3 +222,36 @@ def test_how_many_a_day(platform: str, settings: dict[str, str], limit: int) -> 
     """The platform's figure, or what the settings name; what is no number allows none, and so does an unknown platform."""
     channel = Channel("c", platform, "a", "n", GROUP, "company", "filed", "1", settings)
     assert publications.daily_limit(channel) == limit
+
+
+STRICTER = (*RULES, Rule("R18", "level:company", (("approve", ((Office.LEADER, "group"),)),), "", ""))
+
+
+def test_a_new_route_keeps_the_rules_of_the_old_one(company: Company) -> None:
+    """Also a rule that added no step of its own, since another rule's step was there already."""
+    submission = company.submit("lu", "ch_web", facts={"executives": True})
+    assert company.state.submissions[submission].rules == ("R17.1a", "R17.2")
+    company.rules = STRICTER
+    assert company.reroute(submission)[-1].data["rules"] == ["R17.1a", "R18", "R17.2"]
+
+
+def test_what_keeps_a_dispatch_back_is_said(company: Company) -> None:
+    """The epoch, where everything else would let it go."""
+    publication = company.released("ch_web")[0]
+    company.spend(publication)
+    company.state.epoch = "epo_2"
+    with denied("scope_mismatch") as caught:
+        company.dispatch(publication)
+    assert caught.value.detail == "epoch"
+
+
+def test_no_blackout_covers_a_withdrawal(company: Company) -> None:
+    """Nor what is sent at its last instant, or before its first."""
+    identifier = company.blackout("channel", "ch_web", start=1, hours=1)
+    found = company.state.blackouts[identifier]
+
+    def covering(at: instants.Instant, operation: str = "publish") -> list[Blackout]:
+        return blackouts.covering(company.state, "unit_it", "ch_web", operation, at)
+
+    assert covering(found.start) == covering(instants.plus(found.end, -0.001)) == covering(found.start, "edit") == [found]
+    assert covering(found.end) == covering(instants.plus(found.start, -0.001)) == covering(found.start, "withdraw") == []
