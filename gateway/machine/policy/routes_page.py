@@ -43,6 +43,9 @@ How rows combine 合并规则:
    未申报的事项按“有”处理，不明类别按“其他”处理；不明平台级别或操作没有路线，即不能发布。
 5. Offices are asked when someone signs. A quoted outside person needs their written confirmation first (R17.2). Operations: {operations}.
    职务以签发时为准。引用外部单位人员言论的，须先取得对方书面确认。
+6. A changed table re-routes what is under way, at each start, at the release and before the send: what it asks for in addition is asked for,
+   what was asked for stays asked for, approvals that count stand, and tokens that were not yet used are void.
+   路线有变的，启动时、放行时、发送前都按现行路线核对在途稿件：多出的步骤补办，原有的步骤不免，有效的同意保留，尚未使用的签发令作废。
 """
 
 

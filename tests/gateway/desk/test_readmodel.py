@@ -16,12 +16,13 @@ from gateway.desk.readmodel.entries import EntryRow
 from gateway.desk.readmodel.people import AppointmentRow, PersonRow, UnitRow
 from gateway.desk.readmodel.projector import clear, project
 from gateway.desk.readmodel.publications import PublicationRow
-from gateway.desk.readmodel.refusals import FreezeRow
-from gateway.desk.readmodel.submissions import SubmissionRow, WaitingRow
+from gateway.desk.readmodel.refusals import BlackoutRow, FreezeRow
+from gateway.desk.readmodel.submissions import DecisionRow, SubmissionRow, WaitingRow
 from gateway.desk.tables import METADATA
 from gateway.machine.state import Office
 from gateway.protocol.entries import EntryType
 from tests.gateway.machine.company import Company
+from tests.gateway.machine.test_rerouting import STRICTER
 
 
 @pytest.fixture
@@ -54,6 +55,15 @@ def eventful() -> Company:
     company.end_office("meng", Office.UNIT_HEAD)
     company.suspend("gu")
     assert returned in company.state.submissions
+    company.restore("gu")
+    company.lift(company.blackout("unit", "unit_travel"))
+    company.blackout(start=90, kind="earnings")
+    rerouted = company.released("ch_wechat", "ch_weibo")[0]
+    in_review = company.submit("lu", "ch_web")
+    company.approve("gu", in_review)
+    company.rules = STRICTER
+    company.reroute(company.state.publications[rerouted].submission)
+    company.sign("fang", company.item("fang", in_review, "release"))
     return company
 
 
@@ -87,6 +97,12 @@ def test_it_means_what_the_machine_means(session: Session) -> None:
     assert {row.id: (row.state, row.url) for row in session.scalars(select(PublicationRow))} == {
         p.id: (p.state.value, p.url) for p in state.publications.values()}
     assert {row.id for row in session.scalars(select(FreezeRow))} == set(state.freezes)
+    assert {row.id: (row.scope, row.target, row.kind, row.start, row.end) for row in session.scalars(select(BlackoutRow))} == {
+        b.id: (b.scope, b.target, b.kind, b.start, b.end) for b in state.blackouts.values()}
+    standing = {(row.submission, row.stage, row.person) for row in session.scalars(select(DecisionRow).where(DecisionRow.standing))}
+    for identifier, known in state.submissions.items():
+        assert {(s, stage, person) for s, stage, person in standing if s == identifier} == {
+            (identifier, s.stage, s.person) for s in known.signatures}
 
 
 def test_reading_again_gives_the_same_rows(session: Session) -> None:
