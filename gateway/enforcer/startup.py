@@ -26,6 +26,7 @@ from gateway.log.store import LogStore
 from gateway.log.writer import catch_up
 from gateway.machine.state import State
 from gateway.protocol import entries
+from gateway.protocol.entries import Entry
 
 Progress = Callable[[int, int], None]
 
@@ -117,7 +118,7 @@ def _verified(
     if reader is None:
         return audit.verify_log(store, first_key, copies=[copies], progress=progress, all_signatures=False, follow=replay.follow)
     try:
-        return reader.report(store.path, first_key, copies=copies, total=store.size(), follow=replay.follow_all, progress=progress)
+        return reader.report(store.path, first_key, copies=copies, total=store.size(), follow=replay.follow_lines, progress=progress)
     except ReaderLost as lost:
         raise LogRefused(
             f"核对存证的进程没有做完就结束了（{lost}）：存证未经核对，不能启动。多半是内存不够，或有人结束了它：看系统日志后再启动；再次发生，请找系统管理员",
@@ -135,15 +136,18 @@ class _Replay:
 
     def follow(self, body: bytes) -> None:
         """Apply the next entry; after the first that cannot be applied nothing more is."""
-        self.follow_all((body,))
+        self._follow(lambda: (entries.load(body),))
 
-    def follow_all(self, bodies: Iterable[bytes]) -> None:
-        """Apply the next entries in order."""
+    def follow_lines(self, lines: bytes, count: int) -> None:
+        """Apply the next `count` entries, each on a line."""
+        self._follow(lambda: entries.load_lines(lines, count))
+
+    def _follow(self, load: Callable[[], Iterable[Entry]]) -> None:
         if self._error is None:
-            state, apply, load = self._state, machine.apply, entries.load
+            state, apply = self._state, machine.apply
             try:
-                for body in bodies:
-                    apply(state, load(body))
+                for entry in load():
+                    apply(state, entry)
             except Exception as error:  # noqa: BLE001 -- altered bytes can fail in any way, and what was altered is said by verification
                 self._error = error
 

@@ -455,16 +455,17 @@ class State:
         if submission.state not in REVIEWABLE:
             return []
         publications = self.publications
-        waiting = {
-            target.channel for target in submission.targets
-            if target.publication is None or publications[target.publication].state in RELEASABLE
-        }
+        waiting = set()  # plain loops: this runs five times for every publication in the log when it is replayed
+        for target in submission.targets:
+            if target.publication is None or publications[target.publication].state in RELEASABLE:
+                waiting.add(target.channel)
         if not waiting:
             return []
         releases = [stage for stage in submission.stages if stage.kind == "release" and not waiting.isdisjoint(stage.channels)]
         if releases:  # with nothing left to release there is nothing to approve either
+            signed = [signature.stage for signature in submission.signatures]
             for stage in submission.stages:
-                if stage.kind == "approve" and submission.signed(stage.id) is None:
+                if stage.kind == "approve" and stage.id not in signed:
                     return [stage]
         return releases
 

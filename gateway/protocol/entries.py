@@ -150,6 +150,8 @@ _decoder: Final = msgspec.json.Decoder(Entry, float_hook=_refuse)
 _LAST: Final = f',"v":{VERSION}}}'.encode()
 """How the canonical bytes of an entry end, its keys being in order."""
 
+_LINE_END: Final = _LAST + b"\n"
+
 
 def load(body: bytes) -> Entry:
     """Return the entry whose bytes come from our own verified log; fast, for replay.
@@ -165,6 +167,23 @@ def load(body: bytes) -> Entry:
         return _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotCanonical("not an entry of version 1") from error
+
+
+def load_lines(lines: bytes, count: int) -> list[Entry]:
+    """Return `count` entries of which each ends in a line feed: as `load` one by one, in half the time.
+
+    Raises:
+        NotCanonical: one of them is not an entry of version 1, or they are not so many.
+    """
+    if lines.count(_LINE_END) != count:
+        raise NotCanonical("not entries of version 1, each on a line")
+    try:
+        found = _decoder.decode_lines(lines)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotCanonical("not an entry of version 1") from error
+    if len(found) != count:
+        raise NotCanonical("not one entry a line")
+    return found
 
 
 def parse(body: bytes) -> Entry:
