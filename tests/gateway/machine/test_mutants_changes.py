@@ -69,6 +69,8 @@ DAYS = {"scope": "channel", "target": "ch_web", "kind": "mourning", "start": STA
     (change(E.PERSON_ADDED, "p", name="n", unit=GROUP, x="1"), "fields"),
     (change(E.PERSON_ADDED, "p", unit=GROUP), "fields"),
     (change(E.PERSON_ADDED, "p", name="n", unit=GROUP, details={"a": "1", "b": 2}), "person"),
+    (appoint("lu", Office.AUDITOR, start=START, x="1"), "fields"),
+    (appoint("lu", Office.AUDITOR), "fields"),
     (change(E.ENROLMENT_OPENED, "lu", code=DIGEST), "fields"),
     (change(E.FACTOR_REVOKED, "lu", factor="all", x="1"), "fields"),
     (change(E.CHANNEL_ADDED, "c", **CHANNEL, x="1"), "fields"),

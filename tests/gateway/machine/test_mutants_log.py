@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gateway import canonical
-from gateway.machine import Repeated, apply
+from gateway.machine import Repeated, apply, blackouts
 from gateway.machine.freezes import frozen_by
-from gateway.machine.state import FreezeState, Office, Submission, SubmissionState, TargetState
+from gateway.machine.state import Blackout, FreezeState, Office, Submission, SubmissionState, TargetState
 from gateway.protocol import commands as c
 from gateway.protocol.commands import Change
 from gateway.protocol.entries import LIMIT, CommandRef, Entry, EntryType
@@ -169,6 +169,27 @@ def test_what_a_freeze_covers(company: Company, scope: str, target: str, covered
     assert frozen_by(company.state, submission, publication) is (frozen if covered else None)
     publication.emergency = True
     assert frozen_by(company.state, submission, publication) is None
+
+
+@pytest.mark.parametrize(("scope", "target", "covered"), [row for row in FROZEN if "submission" not in {row[0], row[1].lower()}])
+def test_what_a_blackout_covers(company: Company, scope: str, target: str, covered: bool) -> None:
+    """The same: its kind of thing alone, by the author's unit or the channel's."""
+    company.state.channels["ch_web"].unit = "unit_brand"
+    days = Blackout("blk", scope, target, "other", company.at, WINDOW, "r", "xu")
+    company.state.blackouts["blk"] = days
+    assert blackouts.covering(company.state, "unit_irrigation_general", "ch_web", "publish", company.at) == ([days] if covered else [])
+
+
+def test_the_rows_an_opening_brings_are_bound() -> None:
+    """The vault's own rows are known from the first entry on, by version and digest; what is taken away is known no more."""
+    company = Company()
+    row = c.StoredRow(id="vault/keyring", version=3, sha256=text_digest("r"))
+    company.system(replace(OPENING, rows=(row,)))
+    assert company.state.vault_rows == {"vault/keyring": (3, text_digest("r"))}
+    company.system(c.RecordVault(action="slot_removed", about="", stored=(replace(row, version=4),), removed=("vault/other",)))
+    assert company.state.vault_rows == {"vault/keyring": (4, text_digest("r"))}
+    company.system(c.RecordVault(action="slot_removed", about="", removed=("vault/keyring",)))
+    assert company.state.vault_rows == {}
 
 
 def test_a_unit_is_not_taken_for_the_submission_of_its_name(company: Company) -> None:

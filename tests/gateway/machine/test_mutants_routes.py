@@ -67,6 +67,8 @@ def test_rows_that_nobody_wrote_yet(company: Company) -> None:
     assert stages(company, *BOTH, rules=(extra, row)) == (
         approve(HEAD, "R17.1b"), approve(TRAVEL, "R17.1b"), approve((("brand_pr", GROUP),), "R99"), approve((("auditor", GROUP),), "R99"),
         own("ch_irrigation", HEAD), own("ch_travel", TRAVEL))
+    either = replace(row, stages=(("approve", ((Office.UNIT_HEAD, "owner"), (Office.LEADER, "group"))), row.stages[1]))
+    assert [stage.id for stage in stages(company, *BOTH, rules=(either,))[:2]] == ["approve:unit_head:unit_irrigation", "approve:unit_head:unit_travel"]
     by_owner = replace(row, stages=(row.stages[0], ("release", ((Office.UNIT_HEAD, "owner"),))))
     assert stages(company, *BOTH, rules=(by_owner,))[2:] == (
         release(HEAD, "R17.1b", *BOTH, apart=False), release(TRAVEL, "R17.1b", *BOTH, apart=False))

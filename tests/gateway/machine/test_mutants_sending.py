@@ -15,7 +15,7 @@ from gateway.protocol.claims import LIMIT, Claims
 from gateway.protocol.commands import Change, Grade
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
-from tests.gateway.machine.company import GROUP, START, WINDOW, Company, denied, text_digest
+from tests.gateway.machine.company import FACTS, GROUP, START, WINDOW, Company, denied, text_digest
 
 
 @pytest.fixture
@@ -255,3 +255,34 @@ def test_no_blackout_covers_a_withdrawal(company: Company) -> None:
 
     assert covering(found.start) == covering(instants.plus(found.end, -0.001)) == covering(found.start, "edit") == [found]
     assert covering(found.end) == covering(instants.plus(found.start, -0.001)) == covering(found.start, "withdraw") == []
+
+
+def test_a_release_is_not_taken_back(company: Company) -> None:
+    """It is stopped instead: its token is there, and taking the signature away would not end it."""
+    publication = company.released("ch_web")[0]
+    submission = company.state.submissions[company.state.publications[publication].submission]
+    with denied("wrong_state") as caught:
+        company.do(c.TakeBack(submission=submission.id, stage=submission.stages[-1].id), "fang")
+    assert caught.value.detail == "take_back"
+
+
+def test_a_suspended_signer_sends_nothing_back(company: Company) -> None:
+    """And is told why, as is somebody whom nobody knows."""
+    submission = company.submit("lu", "ch_web")
+    company.suspend("gu")
+    for person, code in (("gu", "person_suspended"), ("nobody", "not_found")):
+        with denied(code):
+            company.do(c.Return(submission=submission, revision=1, reason="data", notes=None), person)
+
+
+def test_one_withdrawal_among_its_targets_keeps_a_submission_out_of_lists(company: Company) -> None:
+    """Like a sensitive one, one nobody said anything about, and an emergency."""
+    submission = company.state.submissions[company.submit("lu", "ch_web", "ch_wechat")]
+    assert signing.lists_allowed(submission)
+    submission.targets[1].operation = "withdraw"
+    assert not signing.lists_allowed(submission)
+    submission.targets[1].operation = "edit"
+    assert signing.lists_allowed(submission)
+    for facts, emergency in (({**FACTS, "sensitive": True}, False), ({}, False), (FACTS, True)):
+        submission.facts, submission.emergency = facts, emergency
+        assert not signing.lists_allowed(submission)
