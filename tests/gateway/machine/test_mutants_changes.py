@@ -122,6 +122,9 @@ def test_true_is_no_version(company: Company) -> None:
     with denied("change_invalid") as caught:
         company.propose("fang", change(E.CREDENTIAL_STORED, "c", version=True, secret="s", sha256=DIGEST))
     assert caught.value.detail == "credential"
+    with denied("change_invalid") as caught:
+        company.propose("fang", change(E.CREDENTIAL_RETIRED, "c", version=0))
+    assert caught.value.detail == "credential"
     company.credential("c")
 
 

@@ -286,3 +286,16 @@ def test_one_withdrawal_among_its_targets_keeps_a_submission_out_of_lists(compan
     for facts, emergency in (({**FACTS, "sensitive": True}, False), ({}, False), (FACTS, True)):
         submission.facts, submission.emergency = facts, emergency
         assert not signing.lists_allowed(submission)
+
+
+def test_a_second_release_takes_the_place_of_the_first(company: Company) -> None:
+    """After the platform refused, another releases: only their decision stands, in the submission, on the token and in the next one."""
+    first = company.released("ch_web")[0]
+    submission = company.state.submissions[company.state.publications[first].submission]
+    company.send(first, "rejected")
+    assert company.state.publications[first].signatures == ()
+    second = company.release("xu", submission.id)[0]
+    assert [s.person for s in submission.signatures] == [s.person for s in company.state.publications[second].signatures] == ["gu", "xu"]
+    released = submission.signed(submission.stages[-1].id)
+    assert released is not None
+    assert released.person == "xu"
