@@ -253,6 +253,7 @@ class Launcher:
         self._context = multiprocessing.get_context("fork")
         self._children: dict[str, multiprocessing.process.BaseProcess] = {}
         self._stopping = False
+        self._say: Callable[[str], None] = lambda _line: None
         self.isolated = os.getuid() == 0
 
     def _ready(self, name: str) -> Path:
@@ -273,7 +274,7 @@ class Launcher:
         Raises:
             LaunchRefused: a process ended, or was not ready in time.
         """
-        settings = self._settings
+        settings, self._say = self._settings, say
         if self.isolated:
             blocked = reachable(settings)
             if blocked is not None:
@@ -332,6 +333,7 @@ class Launcher:
                     restarts = 0
                 if name == "enforcer" and self._may_restart(child.exitcode) and restarts < RESTARTS:
                     restarts, began = restarts + 1, time.monotonic()
+                    self._say(f"签发服务退出（状态 {child.exitcode}），正在重启 / the enforcer left with status {child.exitcode} and is started again")
                     time.sleep(min(0.2 * 2**restarts, 10.0))
                     if not self._stopping:
                         self._start_enforcer()

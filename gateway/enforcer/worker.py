@@ -56,7 +56,7 @@ class Worker:
         self._again = executable
         context: BaseContext = multiprocessing.get_context("spawn" if executable else "fork")
         ours, theirs = multiprocessing.Pipe()
-        self._keeper = context.Process(target=keep, args=(theirs, self._deadline), daemon=True, name="qianfa-worker")  # type: ignore[attr-defined] # every context has it
+        self._keeper = context.Process(target=keep, args=(theirs, self._deadline, None if executable else ours), daemon=True, name="qianfa-worker")  # type: ignore[attr-defined] # every context has it
         self._keeper.start()
         theirs.close()
         self._wire, self._greeted = ours, False
@@ -103,9 +103,14 @@ class Worker:
                 keeper.join()
 
 
-def keep(wire: Connection[Any, Any], deadline: float) -> None:
-    """Serve jobs from `wire` until its other end is gone; runs in the keeper process."""
+def keep(wire: Connection[Any, Any], deadline: float, other: Connection[Any, Any] | None = None) -> None:
+    """Serve jobs from `wire` until its other end is gone; runs in the keeper process.
+
+    `other` is that end as a fork inherits it: open here too, it would keep the keeper alive after the enforcer was killed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if other is not None:
+        other.close()
     wire.send_bytes(b"r")
     while True:
         try:
