@@ -299,3 +299,59 @@ def test_a_second_release_takes_the_place_of_the_first(company: Company) -> None
     released = submission.signed(submission.stages[-1].id)
     assert released is not None
     assert released.person == "xu"
+
+
+def test_what_a_list_item_lacks_is_said(company: Company) -> None:
+    """Attack: an approval's statement given as a return without a reason; another stage, other words; ticks and channels that are missing."""
+    submission = company.submit("lu", "ch_web", "ch_weibo")
+    ticked = company.submit("lu", "ch_web", findings=c.FindingCounts(block=0, confirm=2, hint=0, blob=text_digest("f")))
+    plain = company.item("gu", submission, "approve")
+    for wrong, code, detail in (
+        (replace(plain, verdict="return"), "proof_mismatch", "stage"),
+        (replace(plain, verdict="return", stage="x", reason="data"), "proof_mismatch", "stage"),
+        (replace(plain, verdict="return", reason="data"), "proof_mismatch", "statement"),
+        (replace(plain, salt="x"), "proof_mismatch", "statement"), (replace(plain, verdict="release"), "proof_mismatch", "stage"),
+        (replace(plain, channels=("ch_web",)), "invalid", "channels"), (company.item("gu", ticked, "approve"), "findings_unconfirmed", "2"),
+        (replace(plain, revision=2), "stale_view", ""), (replace(plain, seen=0), "stale_view", ""),
+    ):
+        with denied(code) as caught:
+            company.sign("gu", wrong)
+        assert caught.value.detail == detail
+    company.approve("gu", submission)
+    for channels in (("ch_web", "ch_web"), ("ch_wechat",), ("ch_web", "ch_wechat")):
+        with denied("invalid") as caught:
+            company.sign("fang", company.item("fang", submission, "release", channels=channels))
+        assert caught.value.detail == "channels"
+
+
+def test_a_release_that_is_too_late_to_be_held_says_so() -> None:
+    """The hold of a live deployment must end before the window."""
+    live = Company.staffed("live")
+    submission = live.submit("lu", "ch_web")
+    live.approve("gu", submission)
+    live.at = instants.plus(WINDOW, -120)
+    with denied("window_over") as caught:
+        live.release("fang", submission)
+    assert caught.value.detail == "hold"
+
+
+def test_two_withdrawals_of_one_thing_say_so(company: Company) -> None:
+    """At the release, at the gate, and for an emergency while one is being sent."""
+    live = company.live("ch_web")
+    first, second = company.takedown("lu", live), company.takedown("lu", live)
+    for submission in (first, second):
+        company.approve("gu", submission)
+    under_way = "another edit or withdrawal of it is under way"
+    publication = company.release("fang", first)[0]
+    with denied("previous_changed") as caught:
+        company.release("fang", second)
+    assert caught.value.detail == under_way
+    emergency = company.emergency("xu", live)
+    company.spend(emergency)
+    company.send(publication, "unknown")
+    with denied("previous_changed") as caught:
+        company.dispatch(emergency)
+    assert caught.value.detail == under_way
+    with denied("wrong_state") as caught:
+        company.emergency("xu", live)
+    assert caught.value.detail == "a withdrawal is already under way"
