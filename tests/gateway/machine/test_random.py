@@ -14,18 +14,26 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.machine import State, apply, decide, place
+from gateway.machine.policy import RULES, digest
 from gateway.machine.state import OPEN_PUBLICATION, PublicationState
 from gateway.protocol import commands as c
 from gateway.protocol import instants
 from gateway.protocol.commands import Change, Grade, Request
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import CommandRef, Entry, EntryType, load
-from tests.gateway.machine.company import FACTS, Company, dump, replay, state_digest, text_digest
+from tests.gateway.machine.company import FACTS, GROUP, Company, dump, replay, state_digest, text_digest
+from tests.gateway.machine.test_rerouting import STRICTER
 
 PEOPLE = ("xu", "he", "fang", "shen", "gu", "lu", "meng", "lin", "shao", "qin")
 CHANNELS = ("ch_web", "ch_wechat", "ch_irrigation", "ch_travel")
 LEVEL = {"ch_web": "company", "ch_wechat": "company", "ch_irrigation": "own", "ch_travel": "own"}
 LIMIT = 4
+LEADER = "approve:leader:unit_group"
+GONE = frozenset({
+    EntryType.SUBMISSION_MADE, EntryType.SUBMISSION_RETURNED, EntryType.SUBMISSION_RECALLED, EntryType.SUBMISSION_EXPIRED,
+    EntryType.SUBMISSION_RENEWED,
+})
+"""What begins a submission's signatures anew."""
 
 people = st.sampled_from(PEOPLE)
 pick = st.integers(0, 10**6)
@@ -42,7 +50,8 @@ class Watched(Company):
     def do(self, command: Any, actor: str, grade: Grade = Grade.COUNTER, *, ref: CommandRef | None = None, expected: int | None = None) -> list[Entry]:
         before = state_digest(self.state) if self.watch(0) else ""
         try:
-            drafts = decide(self.state, Request(command=command, actor=actor, grade=grade, ref=ref, expected=expected), self.at, self.ids)
+            drafts = decide(
+                self.state, Request(command=command, actor=actor, grade=grade, ref=ref, expected=expected), self.at, self.ids, self.rules)
         finally:
             assert not before or state_digest(self.state) == before, "decide changed the state"
         made = place(self.state, drafts, self.at, ref)
@@ -79,6 +88,8 @@ class Gateway(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.company = copy.deepcopy(BASE)
+        self.company.rules = RULES
+        self.turns: list[int] = []
 
     def attempt(self, act: Any) -> None:
         with contextlib.suppress(Denied):
@@ -203,6 +214,28 @@ class Gateway(RuleBasedStateMachine):
             "settle": lambda: company.settle(unknown or "", EntryType.PUBLICATION_ABSENT, how="三次查找均无"),
         }[kind])
 
+    @rule()
+    def change_table(self) -> None:
+        """An upgrade brings the stricter table, or takes it back."""
+        self.company.rules = RULES if self.company.rules is STRICTER else STRICTER
+        self.turns.append(self.company.state.size)
+
+    @rule(number=pick, asked_by=st.sampled_from(("send", "start")))
+    def reroute(self, number: int, asked_by: str) -> None:
+        if (submission := self.submission(number)) is not None:
+            self.attempt(lambda: self.company.system(c.Reroute(submission=submission, asked_by=asked_by)))  # type: ignore[arg-type]
+
+    @rule(number=pick, scope=st.sampled_from(("all", "channel", "unit")), start=st.sampled_from((0, 1)), hours=st.sampled_from((1, 3)))
+    def blackout(self, number: int, scope: str, start: int, hours: int) -> None:
+        target = {"all": "", "channel": self.one(CHANNELS, number), "unit": GROUP}[scope]
+        self.attempt(lambda: self.company.blackout(scope, target, start=start, hours=hours))
+
+    @rule(number=pick)
+    def lift(self, number: int) -> None:
+        blackout = self.one(self.company.state.blackouts, number)
+        if blackout is not None:
+            self.attempt(lambda: self.company.lift(blackout))
+
     @rule(seconds=st.sampled_from((1, 600, 7_200, 90_000)))
     def wait(self, seconds: int) -> None:
         self.company.wait(seconds)
@@ -240,6 +273,8 @@ class Gateway(RuleBasedStateMachine):
     def teardown(self) -> None:
         check_tokens(self.company.entries)
         check_sends(self.company.entries)
+        check_tables(self.company.entries, self.turns)
+        check_blackouts(self.company.entries)
         state = replay(self.company.entries[:0])
         for entry in self.company.entries:
             apply(state, load(entry.to_bytes()))
@@ -262,10 +297,18 @@ def check_tokens(entries: list[Entry]) -> None:
     """Recompute from the entries who stood behind each token when it was minted."""
     heads = {"lu": "gu", "gu": "gu", "lin": "meng", "xu": "xu", "fang": "xu"}
     made: dict[str, Entry] = {}
+    routes: dict[str, dict[str, Any]] = {}
     signed: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for entry in entries:
         if entry.type == EntryType.SUBMISSION_MADE:
             made[entry.object], signed[entry.object] = entry, {}
+            routes[entry.object] = entry.data
+        elif entry.type == EntryType.SUBMISSION_REROUTED:
+            kept = {stage["id"] for stage in routes[entry.object]["stages"] if stage["kind"] == "approve"}
+            assert kept <= {stage["id"] for stage in entry.data["stages"]}, "something that was asked for is waived"
+            routes[entry.object] = entry.data
+            for stage in entry.data["void"]:
+                del signed[entry.object][stage]
         elif entry.type in {EntryType.SUBMISSION_RETURNED, EntryType.SUBMISSION_RECALLED, EntryType.SUBMISSION_EXPIRED, EntryType.SUBMISSION_RENEWED}:
             signed[entry.object] = {}
         elif entry.type == EntryType.DECISION_TAKEN_BACK:
@@ -279,10 +322,10 @@ def check_tokens(entries: list[Entry]) -> None:
         elif entry.type == EntryType.DECISION_MADE:
             signed[entry.object][entry.data["stage"]] = (entry.data["verdict"], entry.actor)
         elif entry.type == EntryType.TOKEN_MINTED:
-            check_token(entry, made[entry.data["submission"]], signed[entry.data["submission"]], heads)
+            check_token(entry, made[entry.data["submission"]], routes[entry.data["submission"]], signed[entry.data["submission"]], heads)
 
 
-def check_token(token: Entry, made: Entry, signed: dict[str, tuple[str, str]], heads: dict[str, str]) -> None:
+def check_token(token: Entry, made: Entry, route: dict[str, Any], signed: dict[str, tuple[str, str]], heads: dict[str, str]) -> None:
     author, data = made.actor, made.data
     assert data["revision"] == token.data["revision"]
     if data["emergency"]:
@@ -293,7 +336,11 @@ def check_token(token: Entry, made: Entry, signed: dict[str, tuple[str, str]], h
     facts = {**FACTS, **data["facts"]}
     assert author not in approvers
     assert heads[author] in approvers
+    assert {stage["id"] for stage in route["stages"] if stage["kind"] == "approve"} <= set(signed)
+    asked = any(stage["id"] == LEADER for stage in route["stages"])  # by this table, or by an earlier one
     leader = facts["sensitive"] or facts["category"] not in {"company", "news", "culture"}
+    assert asked or not (leader or route["policy"] == digest(STRICTER))
+    leader = asked
     assert ("shen" in approvers) == leader
     assert len(approvers) == 1 + leader
     if company_level or facts["sensitive"] or facts["executives"]:
@@ -315,12 +362,51 @@ def check_sends(entries: list[Entry]) -> None:
     assert len({data["jti"] for data in tokens.values()}) == len(tokens)
 
 
+def check_tables(entries: list[Entry], turns: list[int]) -> None:
+    """While the stricter table is in force nothing is minted, spent or dispatched without the leader; a voided token is never used."""
+    leaders: set[str] = set()
+    void: set[str] = set()
+    tokens: dict[str, Entry] = {}
+    behind: dict[str, bool] = {}
+    for entry in entries:
+        strict = sum(turn <= entry.seq for turn in turns) % 2 == 1
+        about = entry.data.get("submission", entry.object)
+        if entry.type == EntryType.SUBMISSION_REROUTED:
+            void |= set(entry.data["tokens"])
+        if entry.type in GONE or (entry.type == EntryType.DECISION_TAKEN_BACK and entry.data["stage"] == LEADER):
+            leaders.discard(entry.object)
+        elif entry.type == EntryType.INCARNATION_OPENED or (entry.type == EntryType.PERSON_SUSPENDED and entry.object == "shen"):
+            leaders.clear()
+        elif entry.type == EntryType.DECISION_MADE and entry.data["stage"] == LEADER:
+            leaders.add(entry.object)
+        elif entry.type == EntryType.TOKEN_MINTED:
+            tokens[entry.object], behind[entry.object] = entry, about in leaders or entry.data["emergency"]
+        if entry.type in {EntryType.TOKEN_MINTED, EntryType.PUBLICATION_INTENDED, EntryType.PUBLICATION_DISPATCHED}:
+            assert behind[entry.object] or not strict, "sent without what the table asks for"
+            assert tokens[entry.object].data["jti"] not in void, "a void token was used"
+
+
+def check_blackouts(entries: list[Entry]) -> None:
+    """Nothing but withdrawals is spent or dispatched on a channel that a blackout covers."""
+    days: dict[str, dict[str, Any]] = {}
+    tokens = {e.object: e.data for e in entries if e.type == EntryType.TOKEN_MINTED}
+    for entry in entries:
+        if entry.type == EntryType.BLACKOUT_SET:
+            days[entry.object] = entry.data
+        elif entry.type == EntryType.BLACKOUT_LIFTED:
+            del days[entry.object]
+        elif entry.type in {EntryType.PUBLICATION_INTENDED, EntryType.PUBLICATION_DISPATCHED} and tokens[entry.object]["operation"] != "withdraw":
+            now = [d for d in days.values() if d["start"] <= entry.at < d["end"]]
+            assert not any(d["scope"] != "channel" or d["target"] == tokens[entry.object]["channel"] for d in now)
+
+
 TestGateway = Gateway.TestCase
 TestGateway.settings = settings(max_examples=15, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
 WEIGHTS = {"submit": 7.0, "hand_on": 14, "sign": 3, "move": 2, "gate": 36, "disturb": 3, "take_down": 4, "emergency": 1, "freeze": 0.4, "thaw": 4,
-           "suspend": 0.3, "restore": 4, "credential": 0.3, "settle": 3, "wait": 6, "incarnation": 0.6}
+           "suspend": 0.3, "restore": 4, "credential": 0.3, "settle": 3, "wait": 6, "incarnation": 0.6, "table": 1.5, "reroute": 8,
+           "blackout": 0.4, "lift": 3}
 
 
 def step(walk: Gateway, dice: random.Random) -> None:
@@ -343,6 +429,9 @@ def step(walk: Gateway, dice: random.Random) -> None:
         "thaw": lambda: [walk.thaw(first, second) for first, second in (("xu", "he"), ("fang", "shen"), ("shen", "he"))],
         "wait": lambda: walk.wait(dice.choice((1, 600, 7_200, 20_000))),
         "incarnation": lambda: walk.restore_backup(number) if number % 5 == 0 else None,
+        "table": walk.change_table, "reroute": lambda: walk.reroute(number, dice.choice(("send", "start"))),
+        "blackout": lambda: walk.blackout(number, dice.choice(("all", "channel", "unit")), dice.choice((0, 1)), dice.choice((1, 3))),
+        "lift": lambda: walk.lift(number),
     }
     if name in acts:
         acts[name]()
@@ -367,3 +456,5 @@ def test_long_walks(seed: int) -> None:
     kinds = Counter(entry.type for entry in walk.company.entries)
     assert kinds[EntryType.PUBLICATION_DISPATCHED] >= 10
     assert kinds[EntryType.PUBLICATION_LIVE] >= 5
+    assert kinds[EntryType.SUBMISSION_REROUTED] >= 1
+    assert kinds[EntryType.BLACKOUT_SET] >= 1
