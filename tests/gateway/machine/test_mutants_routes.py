@@ -69,6 +69,8 @@ def test_rows_that_nobody_wrote_yet(company: Company) -> None:
         own("ch_irrigation", HEAD), own("ch_travel", TRAVEL))
     either = replace(row, stages=(("approve", ((Office.UNIT_HEAD, "owner"), (Office.LEADER, "group"))), row.stages[1]))
     assert [stage.id for stage in stages(company, *BOTH, rules=(either,))[:2]] == ["approve:unit_head:unit_irrigation", "approve:unit_head:unit_travel"]
+    alone = replace(row, stages=(row.stages[0], ("release", ((Office.OPERATOR, "channel"),))))
+    assert [stage.channels for stage in stages(company, *BOTH, rules=(alone,))[2:]] == [("ch_irrigation",), ("ch_travel",)]
     by_owner = replace(row, stages=(row.stages[0], ("release", ((Office.UNIT_HEAD, "owner"),))))
     assert stages(company, *BOTH, rules=(by_owner,))[2:] == (
         release(HEAD, "R17.1b", *BOTH, apart=False), release(TRAVEL, "R17.1b", *BOTH, apart=False))

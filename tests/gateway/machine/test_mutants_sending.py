@@ -6,14 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.machine import blackouts, publications, signing
+from gateway.machine import blackouts, publications
 from gateway.machine.policy import RULES, Rule
-from gateway.machine.state import Blackout, Channel, Office, Signature
+from gateway.machine.state import Blackout, Channel, Office
 from gateway.protocol import commands as c
 from gateway.protocol import instants
-from gateway.protocol.claims import LIMIT, Claims
 from gateway.protocol.commands import Change, Grade
-from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
 from tests.gateway.machine.company import FACTS, GROUP, START, WINDOW, Company, denied, text_digest
 
@@ -157,50 +155,6 @@ def test_one_office_is_enough_to_stop(company: Company, office: Office, scope: s
             company.do(c.Stop(publication=publication), "qin")
 
 
-METHODS = [  # kind, switches, the release's method, the approval's method, refused with
-    ("sandbox", (), "totp", "totp", None),
-    ("live", (), "passkey", "totp", None), ("live", (), "totp", "passkey", "method_too_weak"), ("live", (), "totp", "totp", "method_too_weak"),
-    ("live", ("totp_route",), "totp", "passkey", "method_too_weak"), ("live", ("totp_release",), "totp", "passkey", None),
-    ("live", ("totp_release",), "totp", "totp", "route_by_codes_alone"), ("live", ("totp_release", "totp_route"), "totp", "totp", None),
-    ("live", ("totp_release",), "passkey", "totp", None),
-]
-
-
-@pytest.mark.parametrize(("kind", "switches", "release", "approval", "code"), METHODS)
-def test_which_methods_release(company: Company, kind: str, switches: tuple[str, ...], release: str, approval: str, code: str | None) -> None:
-    """Each switch lets through what it names and nothing else; a passkey is always enough."""
-    company.state.kind = kind
-    company.state.switches = dict.fromkeys(switches, "on") | {"other": "on"}
-    signatures = [Signature("s", verdict, "p", "o", method, "d", 1, START)
-                  for verdict, method in (("approve", approval), ("release", release))]
-    refused = None
-    try:
-        signing.check_method(company.state, release, signatures)
-    except Denied as caught:
-        refused = caught.code
-    assert refused == code
-
-
-def test_the_longest_claims() -> None:
-    """Exactly the gate's limit is signed, one byte more is not, and says why."""
-    def claims(author: str) -> Claims:
-        return Claims("dep", "sandbox", "j", START, START, WINDOW, "e", "publish", "c", 1, "p", "s", 1, None, None, text_digest("t"),
-                      text_digest("p"), author, (), {})
-
-    room = LIMIT - len(claims("").to_bytes())
-    assert len(signing.claims_bytes(claims("x" * room))) == LIMIT
-    with denied("invalid") as caught:
-        signing.claims_bytes(claims("x" * (room + 1)))
-    assert caught.value.detail == "too long for one token"
-
-
-def test_a_list_of_twenty_is_signed(company: Company) -> None:
-    """Twenty items in one proof are decided, each by an entry of its own."""
-    items = [company.item("gu", company.submit("lu", "ch_web"), "approve") for _ in range(20)]
-    made = company.sign("gu", *items)
-    assert [entry.type for entry in made] == ["signing.made", *["decision.made"] * 20]
-
-
 def test_a_suspension_voids_only_what_its_person_signed(company: Company) -> None:
     """In review it falls away, on its way it is void; what others signed stands."""
     held = company.released("ch_web")[0]
@@ -257,15 +211,6 @@ def test_no_blackout_covers_a_withdrawal(company: Company) -> None:
     assert covering(found.end) == covering(instants.plus(found.start, -0.001)) == covering(found.start, "withdraw") == []
 
 
-def test_a_release_is_not_taken_back(company: Company) -> None:
-    """It is stopped instead: its token is there, and taking the signature away would not end it."""
-    publication = company.released("ch_web")[0]
-    submission = company.state.submissions[company.state.publications[publication].submission]
-    with denied("wrong_state") as caught:
-        company.do(c.TakeBack(submission=submission.id, stage=submission.stages[-1].id), "fang")
-    assert caught.value.detail == "take_back"
-
-
 def test_a_suspended_signer_sends_nothing_back(company: Company) -> None:
     """And is told why, as is somebody whom nobody knows."""
     submission = company.submit("lu", "ch_web")
@@ -273,66 +218,6 @@ def test_a_suspended_signer_sends_nothing_back(company: Company) -> None:
     for person, code in (("gu", "person_suspended"), ("nobody", "not_found")):
         with denied(code):
             company.do(c.Return(submission=submission, revision=1, reason="data", notes=None), person)
-
-
-def test_one_withdrawal_among_its_targets_keeps_a_submission_out_of_lists(company: Company) -> None:
-    """Like a sensitive one, one nobody said anything about, and an emergency."""
-    submission = company.state.submissions[company.submit("lu", "ch_web", "ch_wechat")]
-    assert signing.lists_allowed(submission)
-    submission.targets[1].operation = "withdraw"
-    assert not signing.lists_allowed(submission)
-    submission.targets[1].operation = "edit"
-    assert signing.lists_allowed(submission)
-    for facts, emergency in (({**FACTS, "sensitive": True}, False), ({}, False), (FACTS, True)):
-        submission.facts, submission.emergency = facts, emergency
-        assert not signing.lists_allowed(submission)
-
-
-def test_a_second_release_takes_the_place_of_the_first(company: Company) -> None:
-    """After the platform refused, another releases: only their decision stands, in the submission, on the token and in the next one."""
-    first = company.released("ch_web")[0]
-    submission = company.state.submissions[company.state.publications[first].submission]
-    company.send(first, "rejected")
-    assert company.state.publications[first].signatures == ()
-    second = company.release("xu", submission.id)[0]
-    assert [s.person for s in submission.signatures] == [s.person for s in company.state.publications[second].signatures] == ["gu", "xu"]
-    released = submission.signed(submission.stages[-1].id)
-    assert released is not None
-    assert released.person == "xu"
-
-
-def test_what_a_list_item_lacks_is_said(company: Company) -> None:
-    """Attack: an approval's statement given as a return without a reason; another stage, other words; ticks and channels that are missing."""
-    submission = company.submit("lu", "ch_web", "ch_weibo")
-    ticked = company.submit("lu", "ch_web", findings=c.FindingCounts(block=0, confirm=2, hint=0, blob=text_digest("f")))
-    plain = company.item("gu", submission, "approve")
-    for wrong, code, detail in (
-        (replace(plain, verdict="return"), "proof_mismatch", "stage"),
-        (replace(plain, verdict="return", stage="x", reason="data"), "proof_mismatch", "stage"),
-        (replace(plain, verdict="return", reason="data"), "proof_mismatch", "statement"),
-        (replace(plain, salt="x"), "proof_mismatch", "statement"), (replace(plain, verdict="release"), "proof_mismatch", "stage"),
-        (replace(plain, channels=("ch_web",)), "invalid", "channels"), (company.item("gu", ticked, "approve"), "findings_unconfirmed", "2"),
-        (replace(plain, revision=2), "stale_view", ""), (replace(plain, seen=0), "stale_view", ""),
-    ):
-        with denied(code) as caught:
-            company.sign("gu", wrong)
-        assert caught.value.detail == detail
-    company.approve("gu", submission)
-    for channels in (("ch_web", "ch_web"), ("ch_wechat",), ("ch_web", "ch_wechat")):
-        with denied("invalid") as caught:
-            company.sign("fang", company.item("fang", submission, "release", channels=channels))
-        assert caught.value.detail == "channels"
-
-
-def test_a_release_that_is_too_late_to_be_held_says_so() -> None:
-    """The hold of a live deployment must end before the window."""
-    live = Company.staffed("live")
-    submission = live.submit("lu", "ch_web")
-    live.approve("gu", submission)
-    live.at = instants.plus(WINDOW, -120)
-    with denied("window_over") as caught:
-        live.release("fang", submission)
-    assert caught.value.detail == "hold"
 
 
 def test_two_withdrawals_of_one_thing_say_so(company: Company) -> None:
@@ -355,3 +240,25 @@ def test_two_withdrawals_of_one_thing_say_so(company: Company) -> None:
     with denied("wrong_state") as caught:
         company.emergency("xu", live)
     assert caught.value.detail == "a withdrawal is already under way"
+
+
+def test_a_text_is_there_unless_everything_is_withdrawn(company: Company) -> None:
+    """A withdrawal beside something to publish takes a text; two withdrawals take none."""
+    down = [c.Target(channel=channel, operation="withdraw", template=text_digest("w"), previous=company.live(channel)) for channel in ("ch_web", "ch_wechat")]
+    for targets, content in (((down[0], target("ch_weibo")), None), (tuple(down), text_digest("text"))):
+        with denied("invalid") as caught:
+            company.submit("lu", *targets, content=content)
+        assert caught.value.detail == "content"
+    company.submit("lu", down[0], target("ch_weibo"))
+    company.submit("lu", *down, content=None)
+
+
+def test_the_first_number_of_a_year_may_be_an_emergencys(company: Company) -> None:
+    """It counts like any other, and says that nothing was found."""
+    live = company.live("ch_web")
+    company.at = instants.plus(START, 86_400 * 60)
+    made = company.state.publications[company.emergency("xu", live, window_to=instants.plus(company.at, 3600))]
+    found = company.state.submissions[made.submission]
+    assert (found.number, company.state.numbers) == ("签-2027-0001", {"2026": 1, "2027": 1})
+    assert {name: found.findings[name] for name in ("block", "confirm", "hint")} == {"block": 0, "confirm": 0, "hint": 0}
+    assert found.facts == {**FACTS, "category": "other"}
