@@ -12,6 +12,8 @@ from aiohttp import web
 from gateway.config import Listen
 
 GRACE_SECONDS = 5.0
+BACKLOG = 1024
+"""Connections that may wait on a unix socket: unlike TCP, one too many is not delayed but refused (connect(2), EAGAIN)."""
 
 
 async def serve_tcp(stack: AsyncExitStack, app: web.Application, listen: Listen) -> int:
@@ -38,7 +40,7 @@ async def serve_unix(stack: AsyncExitStack, app: web.Application, path: Path, *,
     runner = await _runner(stack, app)
     before = os.umask(0o177)
     try:
-        await web.UnixSite(runner, str(path)).start()
+        await web.UnixSite(runner, str(path), backlog=BACKLOG).start()
     finally:
         os.umask(before)
     path.chmod(mode)

@@ -107,6 +107,11 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
     except (ValidationError, NotCanonical) as error:
         detail = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors()) if isinstance(error, ValidationError) else ""
         problem = explain(Denied("invalid", detail=detail), request.app[PARTS].views, language(request)).problem()
+    except SessionGone:
+        raise
+    except web.HTTPClientError as error:
+        code = "not_found" if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED} else "invalid"
+        problem = explain(Denied(code, detail=error.reason), request.app[PARTS].views, language(request)).problem() | {"status": error.status}
     return web.json_response(problem, status=problem["status"], content_type="application/problem+json", dumps=_dumps)
 
 

@@ -8,11 +8,16 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
+
+from gateway.enforcer.gate import where
 from gateway.enforcer.parts import Parts
 from gateway.enforcer.startup import LogRefused, check, check_copy
 from gateway.log import audit
 from gateway.log.checkpoint import parse_vkey
 from gateway.log.errors import LogUnavailable
+
+log = structlog.get_logger("verification")
 
 KEPT: Final = 20
 
@@ -64,8 +69,13 @@ class Verifications:
     async def _run(self, job: Job) -> None:
         async with self._turn:
             began = time.monotonic()
-            await asyncio.to_thread(self._verify, job)
-            job.seconds, job.finished = time.monotonic() - began, True
+            try:
+                await asyncio.to_thread(self._verify, job)
+            except Exception as error:  # noqa: BLE001 -- whatever a broken disk or altered bytes raise, who waits for the job must hear of its end
+                log.error("verification ended early", action="verification_failed", error=type(error).__name__, where=where(error))
+                job.zh, job.en = f"核对没有做完：{type(error).__name__}", f"the verification did not come to an end: {type(error).__name__}"
+            finally:
+                job.seconds, job.finished = time.monotonic() - began, True
 
     def _verify(self, job: Job) -> None:
         settings = self._parts.settings
