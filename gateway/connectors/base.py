@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from gateway import canonical
 from gateway.canonical import Digest, NotCanonical
+from gateway.protocol.platforms import PLATFORMS
 
 if TYPE_CHECKING:
     from gateway.connectors.transport import Transport
@@ -32,6 +33,11 @@ class Operation(StrEnum):
     PUBLISH = "publish"
     EDIT = "edit"
     WITHDRAW = "withdraw"
+
+
+def offered(platform: str) -> frozenset[Operation]:
+    """Return the operations of a platform as `protocol.platforms` has them."""
+    return frozenset(Operation(name) for name in PLATFORMS[platform].operations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -13,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 Sessions = async_sessionmaker[AsyncSession]
+_T = TypeVar("_T")
 
 
 class Base(DeclarativeBase):
@@ -63,3 +66,20 @@ def open_engine(path: Path) -> AsyncEngine:
 def sessions(engine: AsyncEngine) -> Sessions:
     """Return what opens a unit of work; rows stay readable after its commit."""
     return async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def finished(work: Coroutine[Any, Any, _T]) -> _T:
+    """Return the result of `work`, waiting for its end also where we are cancelled meanwhile.
+
+    A task that ends with the desk does its units of work through this: cut off in the middle, a connection is lost to its pool open, and
+    what was sent to somebody could not be marked as sent.
+
+    Raises:
+        CancelledError: we were cancelled; `work` has ended.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

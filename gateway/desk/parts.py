@@ -13,6 +13,7 @@ from gateway.desk.drafts.handing_in import HandingIn
 from gateway.desk.drafts.store import Drafts
 from gateway.desk.notify.nudges import Nudges
 from gateway.desk.notify.outbox import Outbox
+from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.follower import Follower
 from gateway.desk.settings import DeskSettings
 from gateway.desk.socket_client import CommandSocket
@@ -35,6 +36,7 @@ class Parts:
     nudges: Nudges
     words: Catalogue
     now: Callable[[], Instant]
+    directory: tuple[int, Directory] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

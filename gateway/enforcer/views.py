@@ -6,17 +6,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.enforcer.values import Values
-from gateway.machine.state import Office, State, Submission
+from gateway.machine.state import State, Submission
+from gateway.protocol import offices
 from gateway.protocol.entries import Entry, EntryType
 from gateway.protocol.instants import Instant
-
-OFFICE_WORDS: Final = {
-    Office.FOUNDER: ("首任管理人", "Founder"), Office.UNIT_HEAD: ("单位负责人", "Unit head"), Office.LEADER: ("公司主管领导", "Responsible leader"),
-    Office.BRAND_PR: ("品牌公关部", "Brand & PR"), Office.BRAND_PR_HEAD: ("品牌公关部负责人", "Brand & PR head"),
-    Office.OPERATOR: ("运营人员", "Operator"), Office.AUTHOR: ("信息管理员", "Author"), Office.CUSTODIAN: ("保管人", "Custodian"),
-    Office.AUDITOR: ("审计员", "Auditor"), Office.SYSADMIN: ("系统管理员", "System administrator"),
-}
-VERDICT_WORDS: Final = {"approve": ("同意", "approve"), "release": ("放行", "release")}
 
 ENTRY_WORDS: Final[dict[str, tuple[str, str]]] = {
     EntryType.DEPLOYMENT_OPENED: ("系统启用", "Deployment opened"),
@@ -116,16 +109,14 @@ class Views:
 
     def office_words(self, office: str, lang: str) -> str:
         """Return an office in words."""
-        return OFFICE_WORDS[Office(office)][lang == "en"] if office in set(Office) else office
+        return offices.office_words(office, lang)
 
     def stage_words(self, stage: str, lang: str) -> str:
         """Return a stage id such as `approve:unit_head:unit_x` in words."""
         kind, _, rest = stage.partition(":")
         office, _, scope = rest.partition(":")
-        verdict = VERDICT_WORDS.get(kind, (kind, kind))[lang == "en"]
-        words = self.office_words(office, lang)
         where = self.scope(scope) if scope and scope != self.state.group else ""
-        return f"{where}{words}{verdict}" if lang != "en" else f"{words}{' of ' + where if where else ''}: {verdict}"
+        return offices.stage_words(kind, office, where, lang)
 
     def stage_people(self, submission: Submission, at: Instant) -> dict[str, list[str]]:
         """Return for each stage of a submission the people who could sign it now."""

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from gateway.checks import finding
-from gateway.enforcer.views import ENTRY_WORDS, OFFICE_WORDS
+from gateway.enforcer.views import ENTRY_WORDS
 from gateway.machine.policy import RULES
 from gateway.machine.state import Office, PublicationState, SubmissionState
 from gateway.protocol.commands import Grade
 from gateway.protocol.denials import CATALOGUE
 from gateway.protocol.entries import EntryType
+from gateway.protocol.offices import OFFICE_WORDS
 from tests.docs import pages
 from tests.docs.pages import ROOT
 

@@ -34,6 +34,7 @@ from gateway.connectors.base import (
     Template,
     Undecided,
     Unknown,
+    offered,
 )
 from gateway.connectors.handles import Handles
 from gateway.connectors.transport import NotSent, ReplyLost
@@ -59,7 +60,7 @@ class WeChatConnector:
     platform = render.PLATFORM
     version = render.CONNECTOR
     prepares = True
-    operations = frozenset({Operation.PUBLISH, Operation.WITHDRAW})
+    operations = offered(render.PLATFORM)
     credential_fields = (
         CredentialField(key="appid", zh="AppID（开发者 ID）", en="AppID", secret=False),
         CredentialField(key="secret", zh="AppSecret（开发者密码）", en="AppSecret", secret=True),

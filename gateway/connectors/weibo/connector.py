@@ -34,6 +34,7 @@ from gateway.connectors.base import (
     Template,
     Undecided,
     Unknown,
+    offered,
 )
 from gateway.connectors.transport import NotSent, ReplyLost
 from gateway.connectors.weibo import normaliser, render
@@ -61,7 +62,7 @@ class WeiboConnector:
     platform = render.PLATFORM
     version = render.CONNECTOR
     prepares = True
-    operations = frozenset({Operation.PUBLISH, Operation.WITHDRAW})
+    operations = offered("weibo")
     credential_fields = (
         CredentialField(key="access_token", zh="授权令牌（access_token）", en="Access token", secret=True),
         CredentialField(key="uid", zh="微博账号 UID", en="UID of the account", secret=False),

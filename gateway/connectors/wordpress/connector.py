@@ -34,6 +34,7 @@ from gateway.connectors.base import (
     Template,
     Undecided,
     Unknown,
+    offered,
 )
 from gateway.connectors.handles import Handles
 from gateway.connectors.transport import NotSent, Reply, ReplyLost
@@ -63,7 +64,7 @@ class WordPressConnector:
     platform = render.PLATFORM
     version = render.CONNECTOR
     prepares = True
-    operations = frozenset({Operation.PUBLISH, Operation.EDIT, Operation.WITHDRAW})
+    operations = offered("wordpress")
     credential_fields = (
         CredentialField(key="user", zh="网站用户名", en="User name on the site", secret=False),
         CredentialField(key="application_password", zh="应用程序密码（24 位）", en="Application password (24 characters)", secret=True),

@@ -13,7 +13,7 @@ from gateway.desk.api import models
 from gateway.desk.api.origins import remember_origin
 from gateway.desk.api.problems import ApiRefused
 from gateway.desk.console import nudging
-from gateway.desk.console.channels import CAPABILITIES, limit, used
+from gateway.desk.console.channels import limit, used
 from gateway.desk.console.notes import read_notes
 from gateway.desk.console.page import directory, keyset
 from gateway.desk.console.submissions import listing, may_read
@@ -24,10 +24,12 @@ from gateway.desk.notify.nudges import NotNudged, Nudge, NudgeReused
 from gateway.desk.parts import LANG, PARTS, WHO
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.publications import PublicationRow
+from gateway.desk.readmodel.release_times import average_hours
 from gateway.desk.readmodel.submissions import SubmissionRow
 from gateway.desk.security import UPLOAD_LIMIT
 from gateway.desk.session import RECENT, remember
 from gateway.desk.socket_client import SessionEnded
+from gateway.protocol.platforms import offers
 
 PAGE = 20
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp"})
@@ -73,7 +75,7 @@ async def channels(request: web.Request, _body: None) -> models.Channels:
     return models.Channels(channels=[
         models.Channel(
             id=row.id, platform=row.platform, account=row.account, name=row.name, unit=row.unit, level=row.level, filing=row.filing,
-            capabilities=CAPABILITIES.get(row.platform, {}), used=used(row, now), limit=limit(row),
+            capabilities=offers(row.platform), used=used(row, now), limit=limit(row),
         ) for row in usable
     ])
 
@@ -131,10 +133,11 @@ async def add_picture(request: web.Request, _body: None) -> models.Picture:
     return models.Picture(digest=made.sha256, width=made.width, height=made.height, notes=list(made.notes))
 
 
-def _look(look: Look) -> models.Look:
+def _look(look: Look, average: int | None) -> models.Look:
     return models.Look(
         ok=look.answered and not look.blocking, answered=look.answered, blocking=look.blocking, route=look.route, findings=look.findings,
         obstacles=look.obstacles, gaps=look.gaps, quotas=look.quotas, blackouts=look.blackouts, window_to=look.window_to,
+        average_hours=average,
     )
 
 
@@ -143,7 +146,8 @@ async def preflight(request: web.Request, body: models.DraftBody) -> models.Look
     parts, who = request.app[PARTS], request[WHO]
     draft = await parts.drafts.get(body.draft, who.person)
     names = await directory(request)
-    return _look(await parts.handing_in.look(draft, names.channels, session=who.token, lang=request[LANG], now=parts.now()))
+    look = await parts.handing_in.look(draft, names.channels, session=who.token, lang=request[LANG], now=parts.now())
+    return _look(look, await average_hours(parts.sessions, who.unit, parts.now()))
 
 
 async def submit(request: web.Request, body: models.SubmitBody) -> models.Submitted:
@@ -159,7 +163,7 @@ async def submit(request: web.Request, body: models.SubmitBody) -> models.Submit
             expected=body.expected,
         )
     except NotReady as error:
-        raise ApiRefused(422, "not_ready", look=_look(error.look).model_dump(mode="json")) from error
+        raise ApiRefused(422, "not_ready", look=_look(error.look, None).model_dump(mode="json")) from error
     await parts.follower.reached(answer["seq"])
     return models.Submitted(submission=answer["submission"], number=answer["number"], seq=answer["seq"])
 

@@ -124,7 +124,10 @@ class Picture(Given):
 
 
 class Look(Given):
-    """What would happen: route and people, findings, all obstacles, quotas, blackouts with the earliest time after them; `blocking` counts what must be mended."""
+    """What would happen: route and people, findings, all obstacles, quotas, blackouts with the earliest time after them; `blocking` counts what must be mended.
+
+    `average_hours` is the mean time from handing in to release in the author's unit over thirty days, null where nothing was released.
+    """
 
     ok: bool
     answered: bool
@@ -136,6 +139,7 @@ class Look(Given):
     quotas: list[dict[str, Any]]
     blackouts: list[dict[str, Any]]
     window_to: str
+    average_hours: int | None
 
 
 class Submitted(Given):

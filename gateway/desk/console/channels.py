@@ -15,13 +15,7 @@ from gateway.desk.readmodel.publications import PublicationRow
 from gateway.machine.policy import DAILY_LIMITS
 from gateway.protocol import instants
 from gateway.protocol.instants import Instant
-
-CAPABILITIES: Final[dict[str, dict[str, bool]]] = {
-    "wechat": {"publish": True, "edit": False, "withdraw": True, "schedule": True, "readback": True, "notifies": False},
-    "weibo": {"publish": True, "edit": False, "withdraw": True, "schedule": True, "readback": True, "notifies": True},
-    "wordpress": {"publish": True, "edit": True, "withdraw": True, "schedule": True, "readback": True, "notifies": False},
-}
-"""What each connector offers; platforms.md and design.md 8. `schedule` is the gate's own, never the platform's."""
+from gateway.protocol.platforms import offers
 
 OLD_CREDENTIAL_DAYS: Final = 180
 
@@ -67,6 +61,6 @@ async def channel(request: web.Request) -> web.Response:
     operators = [a for a in names.appointments if a.scope == row.id and a.office == "operator" and a.start <= now < a.end]
     return await draw(
         request, "channel.html", names=names, row=row, recent=recent, operators=operators, used=used(row, now), limit=limit(row),
-        age=credential_days(row, now), old=OLD_CREDENTIAL_DAYS, capabilities=CAPABILITIES.get(row.platform, {}),
+        age=credential_days(row, now), old=OLD_CREDENTIAL_DAYS, capabilities=offers(row.platform),
         blackouts=about(await upcoming(parts), row, names),
     )

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from aiohttp import web
 from pydantic import ValidationError
-from sqlalchemy import select
 
 from gateway.content import NotContent
 from gateway.desk.console.notes import Text, place_of, read_notes, taken_over
@@ -22,15 +21,14 @@ from gateway.desk.drafts.tables import DraftRow
 from gateway.desk.normalise import NormaliseRefused, PictureRefused, Removed
 from gateway.desk.parts import LANG, PARTS, WHO
 from gateway.desk.readmodel.directory import Directory
-from gateway.desk.readmodel.submissions import StageTimeRow, SubmissionRow
+from gateway.desk.readmodel.release_times import average_hours
+from gateway.desk.readmodel.submissions import SubmissionRow
 from gateway.desk.security import FRAME, UPLOAD_LIMIT
 from gateway.desk.socket_client import Problem, Unavailable
-from gateway.protocol import instants
 from gateway.protocol.notes import Notes
 
 _MEDIA: Final = re.compile('src="media:(sha256:[0-9a-f]{64})"')
 _PICTURE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp", "image/bmp"})
-AVERAGE_DAYS: Final = 30
 
 
 def shown(body: str) -> str:
@@ -227,16 +225,6 @@ async def add_picture(request: web.Request) -> web.Response:
     })
 
 
-async def average_hours(request: web.Request) -> int | None:
-    """Return the mean hours from handing in to release in this unit over thirty days; None where nothing was released."""
-    parts, who = request.app[PARTS], request[WHO]
-    since = instants.plus(parts.now(), -AVERAGE_DAYS * 86_400)
-    query = select(StageTimeRow.seconds).where(StageTimeRow.unit == who.unit, StageTimeRow.at >= since).order_by(StageTimeRow.at.desc()).limit(500)
-    async with parts.sessions() as session:
-        seconds = list(await session.scalars(query))
-    return max(1, round(sum(seconds) / len(seconds) / 3600)) if seconds else None
-
-
 async def check(request: web.Request) -> web.Response:
     """Draw the panel: route and time before the button, findings, obstacles all at once, quotas."""
     parts, who = request.app[PARTS], request[WHO]
@@ -253,7 +241,7 @@ async def _panel(
     request: web.Request, draft: DraftRow, names: Directory, look: Look, *, trouble: str = "", command: str = "",
 ) -> web.Response:
     return await draw(
-        request, "panel.html", names=names, draft=draft, look=look, average=await average_hours(request), trouble=trouble,
+        request, "panel.html", names=names, draft=draft, look=look, average=await average_hours(request.app[PARTS].sessions, request[WHO].unit, request.app[PARTS].now()), trouble=trouble,
         form=DraftForm.model_validate(draft.form), command=command or secrets.token_hex(16),
     )
 

@@ -70,9 +70,15 @@ def lasted(t: Callable[..., str], earlier: str, now: str) -> str:
 
 
 async def directory(request: web.Request) -> Directory:
-    """Return the directory."""
-    async with request.app[PARTS].sessions() as session:
-        return await load(session)
+    """Return the directory; read anew only after the read model has changed."""
+    parts = request.app[PARTS]
+    changes = parts.follower.changes
+    if parts.directory is not None and parts.directory[0] == changes:
+        return parts.directory[1]
+    async with parts.sessions() as session:
+        found = await load(session)
+    parts.directory = (changes, found)  # counted before it was read: what changed meanwhile is read again
+    return found
 
 
 async def counters(parts: Parts, *names: str) -> dict[str, int]:

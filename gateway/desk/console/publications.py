@@ -9,7 +9,6 @@ from sqlalchemy import select, tuple_
 
 from gateway.content import Content, NotContent
 from gateway.desk.console.blackouts import upcoming
-from gateway.desk.console.channels import CAPABILITIES
 from gateway.desk.console.chart import weekly
 from gateway.desk.console.editor import article_frame
 from gateway.desk.console.page import caught_up, counters, directory, draw, keyset, words
@@ -24,6 +23,7 @@ from gateway.desk.readmodel.submissions import DecisionRow, SubmissionRow
 from gateway.desk.socket_client import Problem, Unavailable
 from gateway.protocol import instants
 from gateway.protocol.entries import EntryType
+from gateway.protocol.platforms import offers
 
 PAGE: Final = 50
 WEEKS: Final = 8
@@ -96,7 +96,7 @@ async def publication(request: web.Request) -> web.Response:
 
 
 def _correctable(channel: ChannelRow | None) -> bool:
-    return channel is not None and CAPABILITIES.get(channel.platform, {}).get("edit", False)
+    return channel is not None and offers(channel.platform).get("edit", False)
 
 
 async def revise(request: web.Request) -> web.Response:

@@ -7,15 +7,15 @@ nobody else; what was being sent when the desk stops is finished first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from gateway.desk.database import Sessions
+from gateway.desk.database import Sessions, finished
 from gateway.desk.notify.messages import Message, messages
 from gateway.desk.notify.senders import NotSent, Senders
 from gateway.desk.notify.tables import NoticeRow
@@ -99,10 +99,14 @@ class Outbox:
         return sum(await asyncio.gather(*(self._drain() for _ in range(AT_A_TIME))))
 
     async def _drain(self) -> int:
-        sent = 0
-        while (row := await self._take()) is not None:
-            sent += await _finished(self._send(row))
-        return sent
+        total = 0
+        while (sent := await finished(self._one())) is not None:
+            total += sent
+        return total
+
+    async def _one(self) -> int | None:
+        row = await self._take()
+        return None if row is None else await self._send(row)
 
     async def _send(self, row: NoticeRow) -> int:
         message = Message(key=row.key, person=None, subject=row.subject, text=row.text, link=row.link, urgent=bool(row.urgent))
@@ -138,13 +142,3 @@ class Outbox:
     async def _mark(self, key: str, **values: str) -> None:
         async with self._sessions.begin() as session:
             await session.execute(update(NoticeRow).where(NoticeRow.key == key).values(**values))
-
-
-async def _finished(sending: Coroutine[Any, Any, int]) -> int:
-    """Wait for a send, also where we are cancelled meanwhile: its mark is what keeps it from going out twice after a restart."""
-    task = asyncio.ensure_future(sending)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await task
-        raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,14 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.desk.readmodel.channels import ChannelRow
 from gateway.desk.readmodel.people import AppointmentRow, PersonRow, UnitRow
 from gateway.desk.readmodel.projection import CURSOR_ID, CursorRow, TextRow
-
-OFFICES: Final = {
-    "founder": ("首任管理人", "Founder"), "unit_head": ("单位负责人", "Unit head"), "leader": ("公司主管领导", "Responsible leader"),
-    "brand_pr": ("品牌公关部", "Brand & PR"), "brand_pr_head": ("品牌公关部负责人", "Brand & PR head"), "operator": ("运营人员", "Operator"),
-    "author": ("信息管理员", "Author"), "custodian": ("保管人", "Custodian"), "auditor": ("审计员", "Auditor"),
-    "sysadmin": ("系统管理员", "System administrator"),
-}
-VERDICTS: Final = {"approve": ("同意", "approve"), "release": ("放行", "release")}
+from gateway.protocol import offices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,17 +59,13 @@ class Directory:
 
     def office(self, office: str, lang: str) -> str:
         """Return an office in words."""
-        return OFFICES.get(office, (office, office))[lang == "en"]
+        return offices.office_words(office, lang)
 
     def stage(self, stage: str, lang: str) -> str:
         """Return a stage id such as `approve:unit_head:unit_x` in words."""
         kind, _, rest = stage.partition(":")
         office, _, scope = rest.partition(":")
-        verdict, held = VERDICTS.get(kind, (kind, kind))[lang == "en"], self.office(office, lang)
-        where = self.scope(scope) if scope and scope != self.group else ""
-        if lang == "en":
-            return f"{held}{' of ' + where if where else ''}: {verdict}"
-        return f"{where}{held}{verdict}"
+        return offices.stage_words(kind, office, self.scope(scope) if scope and scope != self.group else "", lang)
 
     def holders(self, office: str, scope: str, at: str) -> list[Person]:
         """Return who holds an office for a scope at an instant."""

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from gateway import canonical
-from gateway.desk.database import Sessions
+from gateway.desk.database import Sessions, finished
 from gateway.desk.readmodel.contents import ContentRow, read_content
 from gateway.desk.readmodel.projection import Projection, TextRow
 from gateway.desk.readmodel.projector import clear, next_seq, project
@@ -30,7 +30,10 @@ Told = Callable[[Session, Projection], None]
 
 
 class Follower:
-    """Keeps the read model up with the log, and lets a page wait for an entry."""
+    """Keeps the read model up with the log, and lets a page wait for an entry.
+
+    `changes` counts the batches taken in and the rebuilds: what was read from the read model stays right for as long as it stands still.
+    """
 
     def __init__(self, socket: CommandSocket, sessions: Sessions, told: Told, woken: Callable[[], None]) -> None:
         self._socket, self._sessions, self._told, self._woken = socket, sessions, told, woken
@@ -39,11 +42,11 @@ class Follower:
         self.size = 0
         self.sealed = False
         self.reachable = False
+        self.changes = 0
 
     async def run(self) -> None:
         """Follow for ever; a dead or slow enforcer is asked again after a moment."""
-        async with self._sessions() as session:
-            self.next = await session.run_sync(next_seq)
+        self.next = await finished(self._begin())
         while True:
             try:
                 await self.step(WAIT_SECONDS)
@@ -55,6 +58,10 @@ class Follower:
                 log.exception("a batch was not taken in; it is asked for again", action="feed_failed", next=self.next)
                 await asyncio.sleep(AGAIN_SECONDS)
 
+    async def _begin(self) -> int:
+        async with self._sessions() as session:
+            return await session.run_sync(next_seq)
+
     async def step(self, wait: float = 0) -> int:
         """Take in one batch and return how many entries it held."""
         deadline = wait + 10.0
@@ -65,10 +72,10 @@ class Follower:
         batch = [_entry(value) for value in answer["entries"]]
         if self.size < self.next:
             log.warning("the log is shorter than the read model; reading it again", action="rebuild")
-            await self.rebuild()
+            await finished(self.rebuild())
             return 0
         if batch and batch[0].seq <= self.next:  # else the read model was emptied while this answer was on its way
-            await self.take(batch)
+            await finished(self.take(batch))
         return len(batch)
 
     async def take(self, batch: Sequence[Entry]) -> None:
@@ -78,6 +85,7 @@ class Follower:
         async with self._sessions.begin() as session:
             projection = await session.run_sync(_take, texts, contents, batch)
             await session.run_sync(self._told, projection)
+        self.changes += 1
         self._woken()
         async with self._moved:
             self.next = max(self.next, batch[-1].seq + 1)
@@ -94,6 +102,7 @@ class Follower:
         """Empty the read model and begin again at the log's start."""
         async with self._sessions.begin() as session:
             await session.run_sync(clear)
+        self.changes += 1
         self.next = 0
 
     async def _texts(self, batch: Sequence[Entry]) -> dict[str, str]:

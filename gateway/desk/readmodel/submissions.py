@@ -87,7 +87,7 @@ class WaitingRow(Base):
 
 
 class StageTimeRow(Base):
-    """How long a release took from submission, by author's unit, for 「近30天平均」."""
+    """How long the first release of a revision took from its submission, by author's unit, for 「近30天平均」; emergencies do not count."""
 
     __tablename__ = "read_release_times"
     __table_args__ = (Index(None, "unit", "at"),)
@@ -245,6 +245,8 @@ def _decided(p: Projection, entry: Entry) -> None:
     data, row = entry.data, find(p, entry.object)
     if row is None:
         return
+    released = p.session.scalar(select(DecisionRow.seq).where(
+        DecisionRow.submission == row.id, DecisionRow.revision == data["revision"], DecisionRow.verdict == "release").limit(1))
     for decision in _standing(p, row):
         if decision.stage == data["stage"]:
             decision.standing = False
@@ -252,7 +254,7 @@ def _decided(p: Projection, entry: Entry) -> None:
         seq=entry.seq, submission=row.id, revision=data["revision"], stage=data["stage"], verdict=data["verdict"], person=entry.actor,
         office=data["office"], method=data["method"], statement=data["statement"], comment=data["comment"], at=entry.at,
     ))
-    if data["verdict"] == "release":
+    if data["verdict"] == "release" and not row.emergency and not released:
         seconds = int(instants.seconds_between(instants.Instant(row.made_at), entry.at))
         p.session.add(StageTimeRow(seq=entry.seq, unit=row.unit, at=entry.at, seconds=seconds))
     row.seq = entry.seq

@@ -6,12 +6,16 @@ import asyncio
 import secrets
 from urllib.parse import quote
 
+from sqlalchemy import select
+
 from gateway.desk.readmodel.directory import load
+from gateway.desk.readmodel.submissions import StageTimeRow
 from gateway.protocol import commands as c
-from gateway.protocol.commands import Grade
+from gateway.protocol import instants
+from gateway.protocol.commands import Grade, Request
 from gateway.protocol.notes import Note, Notes
 from tests.gateway.desk.conftest import Place
-from tests.gateway.desk.story import form, hand_in, picture, publish, seen, sign, submission_of, submit, write
+from tests.gateway.desk.story import form, hand_in, picture, publish, seen, sign, submission_of, submit, withdraw_at_once, write
 
 TITLE = "秋收之后，我们把水管修到了地头"
 
@@ -251,3 +255,43 @@ async def test_english_pages_are_whole(place: Place) -> None:
         assert page.status == 200
         assert 'lang="en"' in page.text
         assert "Sign" in page.text or "Main" in page.text
+
+
+async def test_the_average_is_of_what_was_really_released(place: Place) -> None:
+    """None is shown before the first release; afterwards hours from handing in to the first release, in page and API, emergencies aside."""
+    lu, device = await place.browser("lu"), await place.device("lu")
+    draft = await write(lu, TITLE, place.channel())
+    assert "近30天平均" not in (await lu.post(f"/drafts/{draft}/check")).text
+    assert (await device.send("POST", "/preflight", {"draft": draft})).json["average_hours"] is None
+    publication = await publish(place, lu, "泵站巡检")
+    async with place.parts.sessions.begin() as session:
+        (row,) = await session.scalars(select(StageTimeRow))
+        row.seconds = 3 * 3600
+    await withdraw_at_once(place, "xu", publication)
+    await place.caught_up()
+    assert (await device.send("POST", "/preflight", {"draft": draft})).json["average_hours"] == 3
+    assert "近30天平均 3 小时" in (await lu.post(f"/drafts/{draft}/check")).text
+    async with place.parts.sessions.begin() as session:
+        (row,) = await session.scalars(select(StageTimeRow))
+        row.at = instants.plus(place.parts.now(), -31 * 86_400)
+    assert (await device.send("POST", "/preflight", {"draft": draft})).json["average_hours"] is None
+
+
+async def test_the_directory_is_read_again_after_every_change(place: Place) -> None:
+    """Pages share one directory while the log stands still; a change, a rebuild and a log read anew each bring a new one."""
+    browser = await place.browser("he")
+    await browser.get("/people")
+    first = place.parts.directory
+    await browser.get("/channels")
+    assert place.parts.directory is first
+    await place.house.runner.submit(Request(
+        command=c.Freeze(scope="all", target="", reason=place.house.parts.values.commit("演练")), actor=place.people("xu"), grade=Grade.COUNTER))
+    await place.caught_up()
+    await browser.get("/people")
+    second = place.parts.directory
+    assert second is not first
+    await place.parts.follower.rebuild()
+    assert place.parts.follower.changes > (second[0] if second else 0)
+    while place.parts.follower.next < place.house.state.size:
+        await place.parts.follower.step()
+    assert "沈知远" in (await browser.get("/people")).text
