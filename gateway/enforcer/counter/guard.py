@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import structlog
 from aiohttp import web
 
-from gateway.enforcer.counter.parts import COUNTER, SESSION, TOKEN, Counter, fragment, host_name, language, origin_of, own_port, page
+from gateway.enforcer.counter.parts import COUNTER, SESSION, TOKEN, WORDS, Counter, fragment, host_name, language, origin_of, own_port, page
 from gateway.enforcer.counter.routing import NEEDS, Need
 from gateway.enforcer.proofs import ProofRefused
 from gateway.enforcer.sessions import form_token
@@ -106,11 +107,17 @@ async def _post_right(request: web.Request, counter: Counter, *, signed_in: bool
 
 def _failed(request: web.Request, denied: Denied, *, status: int = 0) -> web.Response:
     explanation = explain(denied, request.app[COUNTER].parts.views, language(request))
-    return page(request, "problem.html", status=status or explanation.status, problem=explanation)
+    return page(request, "problem.html", status=status or explanation.status, problem=explanation, **_detail(explanation.detail))
+
+
+def _detail(detail: str) -> dict[str, str]:
+    """Return which part it was, as far as there are words for it: a bare code of ours is no word for a page."""
+    known = f"detail.{detail}" in WORDS.words["zh"]
+    return {"known": detail if known else "", "detail": "" if re.fullmatch("[a-z_]+(:.*)?", detail) else detail}
 
 
 def _plain(request: web.Request, status: int) -> web.Response:
-    return page(request, "problem.html", status=status, problem=explain(
+    return page(request, "problem.html", status=status, known="", detail="", problem=explain(
         Denied("not_found" if status in {404, 405} else "invalid"), request.app[COUNTER].parts.views, language(request)))
 
 

@@ -67,6 +67,12 @@ async def item(request: web.Request) -> web.Response:
 
 
 
+def placed(found: list[dict[str, Any]], said: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return findings and notes that have a mark, down the page."""
+    both = [*found, *(note for given in said for note in given["notes"])]
+    return sorted((one for one in both if one["mark"]), key=lambda one: int(one["mark"][1:]))
+
+
 def _partial(counter: Counter, submission: Submission, turn: Turn | None) -> list[dict[str, Any]]:
     """Return the channels that a release by this person could be limited to; one or none means that there is nothing to choose."""
     state = counter.parts.runner.state
@@ -96,6 +102,7 @@ def _shown(counter: Counter, submission: Submission, request: web.Request, now: 
         "submission": submission, "title": waiting.title_of(counter, submission), "channels": channels, "current": current,
         "template": rendition.load(counter, current["template"]), "others": rendition.others(rendition.load(counter, current["template"])),
         "findings": here, "all_findings": found, "content": content, "marks": marks,
+        "placed": placed(here, said),
         "pictures": list(content.media) if content else [], "notes": said, "route": route(counter, submission, history, lang, now),
         "facts": facts(submission), "author": counter.parts.views.name(submission.author), "unit": counter.parts.views.unit(submission.unit),
         "message": (counter.parts.values.text(submission.message) or "") if submission.message else "",

@@ -211,7 +211,7 @@
     for (const card of document.querySelectorAll("[data-card]")) { card.classList.toggle("on", card.dataset.card === mark.id); }
     const card = document.querySelector(`[data-card="${mark.id}"]`);
     const words = stepper.querySelector(".step-words");
-    words.textContent = `${number} / ${places.length} · ${card ? card.querySelector("b, q").textContent : ""}`;
+    words.textContent = `${number} / ${places.length} · ${card ? card.dataset.words : ""}`;
     words.className = `step-words ${mark.className.replace(" on", "").replace("on", "")}`;
   }
 

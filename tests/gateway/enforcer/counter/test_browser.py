@@ -16,8 +16,10 @@ from gateway.listening import serve_tcp
 from gateway.protocol import instants
 from gateway.protocol.commands import Change
 from gateway.protocol.entries import EntryType
+from gateway.protocol.notes import Notes
 from tests.gateway.enforcer.counter.chromium import authenticator, chromium
 from tests.gateway.enforcer.counter.kit import Front
+from tests.gateway.enforcer.counter.test_deciding import finding, with_findings
 from tests.gateway.enforcer.counter.test_pages import submitted
 from tests.gateway.enforcer.house import article
 
@@ -186,3 +188,49 @@ async def test_the_desk_can_neither_frame_nor_read_nor_post_to_the_counter(front
         assert opened in {"severed", "denied"}
     assert front.house.state.submissions[submission].state.value == "in_review"
 
+
+async def test_stepping_ticking_and_suggesting_on_the_review_page(front: Front) -> None:
+    """标注 by keys and taps, a tick that another view does not lose, a finding's and a selection's words in the return sheet; no script fault."""
+    submission = await with_findings(front, finding(), finding("hint", "4.2公里", zh="数字请核对", fix=None))
+    faults: list[str] = []
+    async with chromium() as browser:
+        context = await browser.new_context(viewport={"width": 1440, "height": 900}, locale="zh-CN")
+        gu = front.signed_in("gu")
+        await context.add_cookies([{"name": k, "value": v, "url": gu.origin} for k, v in gu.cookies.items()])
+        page = await context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda said: faults.append(said.text) if said.type == "error" else None)
+        await page.goto(f"{gu.origin}/s/item/{submission}?view=marked")
+        inner = page.frame_locator("iframe[name=marked]")
+        await inner.locator("mark#m2").wait_for()
+        await page.keyboard.press("j")
+        await inner.locator("mark#m1.on").wait_for()
+        assert "1 / 2 · 数字请核对" in await page.inner_text(".step-words")
+        await inner.locator("mark#m2").click()
+        await page.wait_for_selector("[data-card=m2].on")
+        await page.keyboard.press("k")  # the frame has the focus now; its keys count as well
+        await page.wait_for_selector("[data-card=m1].on")
+        async with page.expect_response("**/s/tick") as ticked:
+            await page.check(".checklist .must input")
+        assert (await ticked.value).status == 204
+        await page.click("[data-card=m2] [data-suggest]")
+        assert await page.input_value("[name=quote0]") == "（星期四）"
+        assert await page.input_value("[name=fix0]") == "（星期五）"
+        await page.click("#return [data-close]")
+        await page.keyboard.press("1")
+        await page.wait_for_selector("iframe[src*='/s/template/']")
+        assert await page.is_checked(".checklist .must input")
+        assert await page.input_value("[name=fix0]") == "（星期五）", "what was typed outlives a look at another view"
+        frame = next(f for f in page.frames if "/s/template/" in f.url)
+        await frame.locator("h1").select_text()
+        await page.keyboard.press("c")
+        assert await page.input_value("[name=quote1]") == article().title
+        await page.check("[name=reason][value=data]")
+        await page.fill("[name=note1]", "标题再短些")
+        await page.click("#return button.primary")
+        await page.wait_for_selector("h1:has-text('已退回')")
+    assert faults == []
+    returned = front.house.state.submissions[submission].returned
+    assert returned is not None
+    notes = Notes.parse(front.house.runner.blobs.get(returned["notes"])).notes
+    assert [(n.field, n.replace_with) for n in notes] == [("body", "（星期五）"), ("title", None)]
