@@ -63,6 +63,8 @@ DAYS = {"scope": "channel", "target": "ch_web", "kind": "mourning", "start": STA
     (change(E.BLACKOUT_SET, "blk", **{**DAYS, "start": WINDOW}), "period"),
     (change(E.BLACKOUT_SET, "blk", **{**DAYS, "start": "x"}), "period"),
     (change(E.BLACKOUT_SET, "blk", **{**DAYS, "end": "x"}), "period"),
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "start": "2026"}), "period"),  # no instants, though they sort before and after
+    (change(E.BLACKOUT_SET, "blk", **{**DAYS, "end": "3000"}), "period"),
     (change(E.BLACKOUT_SET, "blk", **{**DAYS, "reason": "x"}), "digest"),
     (change(E.BLACKOUT_SET, "blk", **DAYS, x="1"), "fields"),
     (change(E.UNIT_ADDED, "u", name="n", parent=GROUP, kind="department", x="1"), "fields"),
@@ -252,3 +254,10 @@ def test_two_governors_are_counted_across_what_is_left(company: Company) -> None
     company.change("xu", "fang", change(E.POLICY_SET, "totp_release", value="on"))
     with denied("change_invalid"):
         company.propose("xu", change(E.APPOINTMENT_ENDED, company.appointment("fang", Office.SYSADMIN), end=company.at))
+
+
+def test_days_for_everything_name_no_target(company: Company) -> None:
+    """`apply` reads no default of its own: the entry says that the target is empty."""
+    days = {name: value for name, value in DAYS.items() if name != "target"} | {"scope": "all"}
+    made = company.change("xu", "he", change(E.BLACKOUT_SET, "blk", **days))
+    assert (made[1].data, company.state.blackouts["blk"].target) == ({**days, "target": ""}, "")

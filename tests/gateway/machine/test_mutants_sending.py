@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.machine import blackouts, publications
+from gateway.machine import blackouts, publications, rerouting
 from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import Blackout, Channel, Office
 from gateway.protocol import commands as c
 from gateway.protocol import instants
+from gateway.protocol.claims import parse
 from gateway.protocol.commands import Change, Grade
 from gateway.protocol.entries import EntryType
 from tests.gateway.machine.company import FACTS, GROUP, START, WINDOW, Company, denied, text_digest
@@ -110,6 +111,7 @@ def test_each_of_two_channels_goes_its_own_way(company: Company) -> None:
     stages = [signature.stage for signature in company.state.publications[second].signatures]
     assert stages == ["approve:unit_head:unit_irrigation", "approve:unit_head:unit_irrigation_general", "release:operator:ch_general"]
     assert found.target("ch_irrigation").publication == first
+    assert [approval["person"] for approval in parse(company.ids.claims[-1]).approvals] == ["gu", "shao"]
     with denied("wrong_state"):
         company.do(c.Cancel(submission=submission), "lu", Grade.DESK)
     company.send(second, "rejected")
@@ -262,3 +264,13 @@ def test_the_first_number_of_a_year_may_be_an_emergencys(company: Company) -> No
     assert (found.number, company.state.numbers) == ("签-2027-0001", {"2026": 1, "2027": 1})
     assert {name: found.findings[name] for name in ("block", "confirm", "hint")} == {"block": 0, "confirm": 0, "hint": 0}
     assert found.facts == {**FACTS, "category": "other"}
+
+
+def test_a_decision_counts_for_its_own_stage_only(company: Company) -> None:
+    """The same office in another stage is another decision."""
+    submission = company.state.submissions[company.submit("lu", "ch_web")]
+    company.approve("gu", submission.id)
+    approval, release = submission.stages
+    assert rerouting.counts(submission, submission.signatures[0], approval)
+    assert not rerouting.counts(submission, submission.signatures[0], replace(approval, id="approve:other"))
+    assert not rerouting.counts(submission, submission.signatures[0], replace(approval, offices=release.offices))
