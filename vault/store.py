@@ -79,6 +79,7 @@ class SealedStore:
         connection = sqlite3.connect(path, isolation_level=None)
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")
         if mode != "wal":
             connection.close()
             raise sqlite3.OperationalError(mode)

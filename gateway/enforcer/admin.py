@@ -27,6 +27,19 @@ LIFECYCLE: Final = web.AppKey("lifecycle", Lifecycle)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+_REMOVED_ZH: Final = (
+    "这一开锁方式从现在起打不开密钥库。根密钥没有换：换了它，其余开锁方式（密码、纸上的恢复密钥、密钥文件）都要当场重新录入才不会失效，而它们不都在这台服务器上。"
+    "所以，同时有旧备份和这一开锁方式的人，仍能打开那份备份里的密钥。两样都可能落在别人手里时：轮换（qianfa vault rotate），"
+    "并在各平台重置凭据、由两人重新录入。"
+)
+_REMOVED_EN: Final = (
+    "This slot opens the vault no more. The root key was not replaced: every other slot (passphrase, printed recovery key, key file) would have to be "
+    "entered anew on the spot to go on opening it, and not all of them are on this server. So whoever has an old backup and this slot's secret "
+    "can still open what is in that backup. Where both may be in other hands: `qianfa vault rotate`, reset each credential at its platform and "
+    "have two people enter it again."
+)
+
+
 def init_admin(parts: Parts, lifecycle: Lifecycle, *, peer_uids: frozenset[int]) -> web.Application:
     """Return the application behind the admin socket."""
 
@@ -111,7 +124,7 @@ async def _slot_add(request: web.Request) -> web.Response:
 
 async def _slot_remove(request: web.Request) -> web.Response:
     await request.app[LIFECYCLE].remove_slot(request.match_info["slot"])
-    return web.json_response({})
+    return web.json_response({"removed": request.match_info["slot"], "zh": _REMOVED_ZH, "en": _REMOVED_EN})
 
 
 async def _backup(request: web.Request) -> web.Response:

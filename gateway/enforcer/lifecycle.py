@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,6 +23,7 @@ from gateway.enforcer.startup import RowsRefused
 from gateway.machine.state import State
 from gateway.protocol.commands import OpenIncarnation, RecordVault, StartEnforcer, StoredRow
 from gateway.protocol.denials import Denied
+from gateway.protocol.entries import Entry, EntryType
 from vault.errors import AlreadyUnsealed, TooMany
 from vault.keyring import terms_in_use
 from vault.rows import SLOT_PREFIX, SealedRow
@@ -49,8 +52,12 @@ def bound_rows(state: State) -> dict[tuple[str, int], str]:
 
 def proposed_rows(state: State) -> set[tuple[str, int]]:
     """Return the sealed rows that open proposals will bind once a second person confirms."""
-    changes = (change["data"] for proposal in state.proposals.values() for change in proposal.changes)
-    return {(data["secret"], data["version"]) for data in changes if "secret" in data and "version" in data}
+    return {row for proposal in state.proposals.values() for row in _rows_of(proposal.changes)}
+
+
+def _rows_of(changes: Iterable[Mapping[str, Any]]) -> set[tuple[str, int]]:
+    data = [change["data"] for change in changes]
+    return {(item["secret"], item["version"]) for item in data if "secret" in item and "version" in item}
 
 
 class Lifecycle:
@@ -64,6 +71,8 @@ class Lifecycle:
         self._throttle = Throttle(free=5, base_seconds=2, max_seconds=900)
         self._tries = ThrottleState()
         self._greeted = False
+        self._waiting = {proposal.id: _rows_of(proposal.changes) for proposal in parts.runner.state.proposals.values()}
+        parts.runner.listeners.append(self._proposals)
         self._mark_sealed("start")
 
     def _mark_sealed(self, by: str) -> None:
@@ -128,6 +137,24 @@ class Lifecycle:
             if row.key not in kept:
                 log.info("cleared", action="row_cleared", row=f"{row.secret_id}@{row.version}")
                 parts.sealed.delete(row.secret_id, row.version)
+
+    def _proposals(self, entries: Sequence[Entry]) -> None:
+        """Remember which rows a proposal would bind, and let them go with it when it is declined."""
+        for entry in entries:
+            if entry.type == EntryType.PROPOSAL_MADE:
+                self._waiting[entry.object] = _rows_of(entry.data["changes"])
+            elif entry.type == EntryType.PROPOSAL_CONFIRMED:
+                self._waiting.pop(entry.object, None)
+            elif entry.type == EntryType.PROPOSAL_DECLINED:
+                asyncio.get_running_loop().call_soon(self._drop, self._waiting.pop(entry.object, set()))
+
+    def _drop(self, rows: set[tuple[str, int]]) -> None:
+        """Delete rows of a declined proposal that nothing else binds: a secret that two people did not want is kept nowhere."""
+        state = self._parts.runner.state
+        for identifier, version in rows - bound_rows(state).keys() - proposed_rows(state):
+            with suppress(sqlite3.OperationalError):  # on a full disk the next unsealing does it
+                self._parts.sealed.delete(identifier, version)
+                log.info("cleared", action="row_cleared", row=f"{identifier}@{version}")
 
     async def seal(self, by: str) -> None:
         """Let calls in flight end, log it, close the writer and forget the keys; sealing a sealed enforcer does nothing.

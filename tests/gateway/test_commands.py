@@ -114,7 +114,10 @@ async def test_the_vault_is_worked_over_the_admin_socket(running: House, tmp_pat
     added = json.loads((await said(running, "vault", "slot", "add", "recovery")).output)
     assert len(added["recovery_key"].replace("-", "").replace(" ", "")) == 56
     name = added["slot"].removeprefix("vault/slot/")
-    assert (await said(running, "vault", "slot", "remove", name)).exit_code == 0
+    removed = await said(running, "vault", "slot", "remove", name)
+    assert removed.exit_code == 0
+    assert "根密钥没有换" in removed.output
+    assert "The root key was not replaced" in removed.output
     assert (await said(running, "vault", "slot", "remove", name)).exit_code == 1
     kept = await said(running, "backup")
     assert Path(kept.output.strip()).is_dir()

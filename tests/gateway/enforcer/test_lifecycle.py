@@ -19,17 +19,21 @@ from gateway.enforcer import backup
 from gateway.enforcer.lifecycle import bound_rows
 from gateway.log import audit
 from gateway.log.checkpoint import parse_vkey
+from gateway.machine.changes import changes_digest
 from gateway.machine.state import PublicationState, SubmissionState
 from gateway.protocol import commands as c
+from gateway.protocol import instants
 from gateway.protocol.commands import Change, Grade
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
+from gateway.protocol.statements import PROPOSAL_LABEL, list_digest
 from tests.gateway.enforcer.conftest import CANARY
 from tests.gateway.enforcer.house import House, article, found_house, open_house, verdict
 from tests.gateway.enforcer.scripted import Scripted
 from vault.errors import AlreadyUnsealed, Sealed, SlotRefused, WrongKey
 from vault.keyring import terms_in_use
 from vault.rows import SealedRow
+from vault.secretbytes import SecretBytes
 from vault.slots import SlotSecret, create_key_file
 
 
@@ -135,6 +139,66 @@ async def test_slots_come_and_go_and_the_last_one_stays(tmp_path: Path) -> None:
             except WrongKey:
                 continue
         assert opened == 1
+
+
+# ---- declined credentials
+
+
+async def proposed(house: House) -> tuple[str, tuple[str, int]]:
+    """Seal a new credential and propose it by its custodian; return the proposal and the row's key."""
+    channel = house.channels["news"]
+    version = house.state.channels[channel].credential_version + 1
+    with SecretBytes(b"unwanted") as secret:
+        row = house.parts.vault.put(secret_id=f"credential/{channel}/{version}-{next(house.count)}", version=version, secret=secret)
+    house.parts.sealed.insert(row)
+    change = Change(type=EntryType.CREDENTIAL_STORED, object=channel, data={"version": version, "secret": row.secret_id, "sha256": row.sha256})
+    digest = changes_digest([change])
+    made = await house.do(c.Propose(
+        changes=(change,), reason=house.parts.values.commit("测试"), until=instants.plus(house.runner.now(), 86_400),
+        proof=house.proof("fang", list_digest(PROPOSAL_LABEL, [(digest, "propose")]))), "fang", Grade.PROOF)
+    return made.object, row.key
+
+
+async def test_a_declined_credential_is_deleted_at_once_and_an_agreed_one_stays(tmp_path: Path, scripted: Scripted) -> None:
+    """The row goes with its proposal, also where that was made before a restart; rows of other proposals and the credential in force stay."""
+    founded = found_house(tmp_path)
+    async with open_house(tmp_path, {"wordpress": scripted}, codes=founded.codes) as house:
+        await house.staff()
+        await house.add_channel("news", "wordpress", "board1", {"key": CANARY})
+        (first, gone), (second, waits), (early, before) = await proposed(house), await proposed(house), await proposed(house)
+        await house.do(c.Decline(proposal=first), "fang")
+        await asyncio.sleep(0)
+        assert house.parts.sealed.get(*gone) is None
+        assert house.parts.sealed.get(*waits) is not None
+        assert credential(house) == CANARY
+    async with open_house(tmp_path, {"wordpress": scripted}) as house:
+        await house.do(c.Decline(proposal=early), "xu")
+        await asyncio.sleep(0)
+        assert house.parts.sealed.get(*before) is None
+        digest = changes_digest([Change(**change) for change in house.state.proposals[second].changes])
+        await house.do(c.Confirm(proposal=second, digest=digest, proof=house.proof("xu", list_digest(PROPOSAL_LABEL, [(digest, "confirm")]))),
+                       "xu", Grade.PROOF)
+        await asyncio.sleep(0)
+        assert house.parts.sealed.get(*waits) is not None
+        assert house.lifecycle.vault_status()["unbound_rows"] != [f"{waits[0]}@{waits[1]}"]
+
+
+async def test_a_row_that_cannot_be_deleted_now_goes_at_the_next_unsealing(hand: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk at that moment breaks nothing: the decline stands, and the row is cleared later."""
+    proposal, gone = await proposed(hand)
+    with monkeypatch.context() as patched:
+        patched.setattr(hand.parts.sealed, "delete", _disk_full)
+        await hand.do(c.Decline(proposal=proposal), "fang")
+        await asyncio.sleep(0)
+    assert hand.runner.broken is None
+    assert hand.parts.sealed.get(*gone) is not None
+    await hand.lifecycle.seal("admin")
+    await hand.lifecycle.unseal(key_file(hand))
+    assert hand.parts.sealed.get(*gone) is None
+
+
+def _disk_full(*_arguments: object) -> None:
+    raise sqlite3.OperationalError("database or disk is full")
 
 
 # ---- rotation
