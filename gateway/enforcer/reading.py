@@ -17,6 +17,7 @@ import json
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from fcntl import fcntl
@@ -38,6 +39,7 @@ WORTH: Final = 32 << 20
 
 _BATCH: Final = 1 << 16  # what is decoded and applied together stays in the near cache
 _ANSWER: Final = 1 << 30
+_LAST_SECONDS: Final = 2.0
 _SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ of fcntl(2)
 _PIPE_SIZE: Final = 1 << 20
 _ENTRIES, _REPORT, _LEVEL, _UNAVAILABLE, _FAILED = b"E", b"R", b"L", b"U", b"F"
@@ -121,6 +123,13 @@ class Reader:
         return AuditReport(told["size"], checkpoint, told["note"], findings, warnings, tree, chain)
 
     def _ended(self) -> str:
+        """Return by what it ended; its pipes close a moment before that can be asked."""
+        end = time.monotonic() + _LAST_SECONDS
+        while self._status is None and time.monotonic() < end:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            if ended:
+                self._status = status
+            time.sleep(0.005)
         self.close()
         code = os.waitstatus_to_exitcode(self._status or 0)
         return f"signal {-code}" if code < 0 else f"status {code}"
@@ -130,11 +139,8 @@ class Reader:
         self._orders.close()
         self._answers.close()
         if self._status is None:
-            ended, status = os.waitpid(self.pid, os.WNOHANG)
-            if not ended:
-                os.kill(self.pid, signal.SIGKILL)
-                _, status = os.waitpid(self.pid, 0)
-            self._status = status
+            os.kill(self.pid, signal.SIGKILL)
+            _, self._status = os.waitpid(self.pid, 0)
 
 
 def _live(orders: Connection[Any, Any], answers: Connection[Any, Any]) -> None:

@@ -103,7 +103,7 @@ class Tree:
         """
         tree = cls()
         tree._levels = list(map(bytearray, levels))
-        size = len(tree)
+        size = len(tree) if tree._levels else 0
         wanted = [(size >> level) * HASH_SIZE for level in range(max(1, size.bit_length()))]
         if list(map(len, tree._levels)) != wanted:
             raise ValueError("not the levels of a tree")
@@ -224,10 +224,6 @@ class Frontier:
             size >>= 1
         self._nodes.append(leaf)
         self.size += 1
-
-    def copy(self) -> Frontier:
-        """Return an edge that grows on its own."""
-        return Frontier(self.size, self._nodes)
 
     def root(self) -> bytes:
         """Return the root over all leaves so far."""

@@ -66,6 +66,7 @@ class EntryType(StrEnum):
     SUBMISSION_CANCELLED = "submission.cancelled"
     SUBMISSION_EXPIRED = "submission.expired"
     SUBMISSION_RENEWED = "submission.renewed"
+    SUBMISSION_HANDED = "submission.handed"  # another holder of the office is asked to decide; a mark, no right
     SUBMISSION_REROUTED = "submission.rerouted"  # the table changed: what it now asks for in addition
     SIGNING_MADE = "signing.made"  # one proof over an ordered list
     DECISION_MADE = "decision.made"  # one item of that list: approve or release
@@ -175,7 +176,7 @@ def load_lines(lines: bytes, count: int) -> list[Entry]:
     Raises:
         NotCanonical: one of them is not an entry of version 1, or they are not so many.
     """
-    if lines.count(_LINE_END) != count:
+    if not lines.count(_LINE_END) == lines.count(b"\n") == count:
         raise NotCanonical("not entries of version 1, each on a line")
     try:
         found = _decoder.decode_lines(lines)

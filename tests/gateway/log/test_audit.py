@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from gateway import canonical
 from gateway.log import audit
 from gateway.log.audit import Altered, Forked, Ok, Shorter, check_against_copy, verify_log, verify_store
 from gateway.log.checkpoint import Checkpoint, rotation_data, sign_checkpoint
@@ -270,3 +271,31 @@ def test_a_store_that_cannot_be_read(log, tmp_path) -> None:
     with pytest.raises(LogUnavailable):
         verify_log(log.store, log.first, copies=[tmp_path])
     assert isinstance(log.store._connection, sqlite3.Connection)
+
+
+def test_lines_that_say_more_than_their_rows_are_parsed(log, tmp_path) -> None:
+    """Lines repeated, torn, without a readable size, or missing in one of two copies: each is judged by what it says, whatever stands around it."""
+    log.write(20, batch=5)
+    lines = log.copy_path.read_bytes().splitlines(keepends=True)
+    log.copy_path.write_bytes(b"".join([lines[0], lines[0], b"torn\n", lines[1], lines[2], lines[1], lines[3]]))
+    report, found = check(log)
+    assert found == [("checkpoint_missing", 10, 10)]
+    assert [warning.code for warning in report.warnings] == ["copy_torn"]
+    odd = canonical.encode({"leaves": "", "note": log.store.last_checkpoint().note.replace("qianfa.test/e1", "qianfa.test\\/e1")}) + b"\n"
+    log.copy_path.write_bytes(b"".join([*lines[:3], odd, *lines[3:]]))
+    assert check(log)[1] == [("copy_altered", 20, 20)]
+    other = tmp_path / "second.copy"
+    log.copy_path.write_bytes(b"".join(lines))
+    other.write_bytes(b"".join(lines[:1] + lines[2:]))
+    report = verify_log(log.store, log.first, copies=[log.copy_path, other])
+    assert (report.findings, report.warnings) == ([], [])
+
+
+def test_what_follows_an_altered_record_is_still_judged(log) -> None:
+    """From the first difference on the authentic tree is one of its own, and later entries are held against it."""
+    log.write(30, batch=5)
+    sql(log, "UPDATE entries SET body = x'00' WHERE seq IN (7, 22)", "DELETE FROM entries WHERE seq >= 28")
+    assert check(log)[1] == [("entry_altered", 7, 7), ("entry_altered", 22, 22), ("entry_missing", 28, 29)]
+    report, _ = check(log)
+    assert len(report.tree) == 30
+    assert report.tree.root() == log.tree.root()

@@ -164,3 +164,28 @@ def test_what_the_tree_never_had() -> None:
     assert len(tree) == 8
     assert node_hash(b"a", b"b") == sha256(b"\x01ab").digest()
     assert merkle.HASH_SIZE == 32
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 7, 8, 9, 31, 33])
+def test_a_tree_of_its_levels_and_of_its_beginning(size: int) -> None:
+    """Taken apart and put together it is the same tree; a beginning of it answers and grows as if it had been built alone."""
+    leaves = [leaf_hash(b"%d" % place) for place in range(40)]
+    whole, alone = Tree(), Tree()
+    whole.extend(leaves)
+    alone.extend(leaves[:size])
+    prefix = whole.prefix(size)
+    assert prefix.levels() == alone.levels() == Tree.of_levels(alone.levels()).levels()
+    prefix.extend(leaves[size:])
+    assert prefix.root() == whole.root()
+    assert len(whole) == 40
+    assert whole.leaves(3, 5) == leaves[3] + leaves[4]
+    assert whole.leaves(38, 50) == leaves[38] + leaves[39]
+    with pytest.raises(IndexError):
+        whole.prefix(41)
+
+
+@pytest.mark.parametrize("levels", [[], [bytes(33)], [bytes(64)], [bytes(64), bytes(64)], [bytes(32), b""], [bytes(64), bytes(32), b""]])
+def test_levels_that_are_no_tree_are_refused(levels: list[bytes]) -> None:
+    """Too many, too few, or not whole hashes: nothing is made of them."""
+    with pytest.raises(ValueError, match="levels"):
+        Tree.of_levels(levels)

@@ -126,6 +126,46 @@ def test_entries_round_trip() -> None:
     assert entries.parse(without.to_bytes()) == entries.load(without.to_bytes()) == without
 
 
+LINE = ENTRY.to_bytes() + b"\n"
+
+
+def test_entries_come_on_lines() -> None:
+    """Many are read at once, in order; none is nothing."""
+    other = Entry(4, "x.y", ENTRY.at, "a", "b", None, {"text": "一行\n两行"})
+    assert entries.load_lines(LINE + other.to_bytes() + b"\n", 2) == [ENTRY, other]
+    assert entries.load_lines(b"", 0) == []
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"\n", b"{}", b"[]", LINE[:-2], LINE[:-1] + b" ", b" " + LINE[:-1] + LINE[:-1], LINE.replace(b'"v":1', b'"v":2')[:-1],
+    LINE.replace(b'"v":1', b'"v":true')[:-1], LINE.replace(b'"seq":3', b'"seq":"3"')[:-1], LINE.replace(b'"seq":3', b'"seq":true')[:-1],
+    LINE.replace(b'"seq":3', b'"sea":3')[:-1], LINE.replace(b'{"x":1}', b'{"x":1.0}')[:-1], LINE.replace(b'{"x":1}', b'{"x":NaN}')[:-1],
+    LINE.replace(b'{"x":1}', b"[" * 30000 + b"]" * 30000)[:-1], LINE.replace(b"system", b"sys\xfftem")[:-1], LINE.replace(b"system", b"sys\\ud800")[:-1],
+    LINE.replace(b'"command":{', b'"command":[{')[:-1], LINE.replace(b'"data":{', b'"data":[{')[:-1],
+])
+def test_what_is_no_entry_is_not_loaded(body: bytes) -> None:
+    """Another version, type or spelling of a number, floats, broken text, depth, and what stands behind it: refused alone and among others."""
+    with pytest.raises(NotCanonical):
+        entries.load(body)
+    with pytest.raises(NotCanonical):
+        entries.load_lines(LINE + body + b"\n" + LINE, 3)
+
+
+def test_lines_that_are_not_one_entry_each_are_refused() -> None:
+    """A line feed inside, two entries that would count as another number, an empty line that would be skipped: the number must be right."""
+    broken = LINE.replace(b'"seq":3', b'"seq":\n3')
+    for lines, count in ((LINE + b"\n", 2), (LINE[:-1], 1), (LINE * 2, 1), (LINE, 2), (LINE + b"\n", 1), (broken, 1), (broken, 2), (LINE + LINE[:-1], 1)):
+        with pytest.raises(NotCanonical):
+            entries.load_lines(lines, count)
+
+
+def test_the_year_is_the_companys() -> None:
+    """Eight hours before midnight the company's year begins; in between the text says it."""
+    for text in ("2026-12-30T15:59:59.999Z", "2026-12-31T15:59:59.999Z", "2026-12-31T16:00:00.000Z", "2027-01-01T00:00:00.000Z", "2026-06-01T00:00:00.000Z"):
+        assert instants.office_year(Instant(text)) == instants.office_day(Instant(text))[:4]
+    assert instants.office_year(Instant("2026-12-31T16:00:00.000Z")) == "2027"
+
+
 def test_entries_have_a_size() -> None:
     """65,535 bytes pass, one more does not."""
     room = entries.LIMIT - len(Entry(0, "x", ENTRY.at, "a", "b", None, {"t": ""}).to_bytes())
