@@ -80,6 +80,7 @@ DAYS = {"scope": "channel", "target": "ch_web", "kind": "mourning", "start": STA
     (change(E.CHANNEL_ADDED, "c", **CHANNEL, custodians=["fang", 1]), "custodians"),
     (change(E.CHANNEL_ADDED, "c", **CHANNEL, custodians={}), "custodians"),
     (change(E.CHANNEL_ADDED, "c", **CHANNEL, settings={"a": "1", "b": 2}), "settings"),
+    (change(E.UNIT_ADDED, "u", name=1, parent=GROUP, kind="department"), "fields"),
     (change(E.UNIT_ADDED, "unit_it", name="n", parent=GROUP, kind="department"), "unit"),
     (change(E.CREDENTIAL_STORED, "ch_none", version=1, secret="s", sha256=DIGEST), "credential version"),
     (change(E.CHANNEL_CHANGED, "ch_web", filing=[]), "channel"),
@@ -261,3 +262,13 @@ def test_days_for_everything_name_no_target(company: Company) -> None:
     days = {name: value for name, value in DAYS.items() if name != "target"} | {"scope": "all"}
     made = company.change("xu", "he", change(E.BLACKOUT_SET, "blk", **days))
     assert (made[1].data, company.state.blackouts["blk"].target) == ({**days, "target": ""}, "")
+
+
+def test_later_changes_of_a_list_rest_on_earlier_ones(shared: Company) -> None:
+    """A unit, a person in it, their code, a channel of theirs and an office there: proposed in one list."""
+    until = instants.plus(shared.at, 60)
+    assert shared.propose(
+        "xu", change(E.UNIT_ADDED, "u", name="n", parent=GROUP, kind="department"), change(E.PERSON_ADDED, "p", name="n", unit="u"),
+        change(E.ENROLMENT_OPENED, "p", code=DIGEST, until=until), change(E.CHANNEL_ADDED, "c", **{**CHANNEL, "unit": "u"}, custodians=["p"]),
+        appoint("p", Office.OPERATOR, scope="c", start=START),
+    )

@@ -89,6 +89,7 @@ def test_a_proof_used_before_says_what_of_it(company: Company) -> None:
 
 @pytest.mark.parametrize(("over", "detail"), [
     ({"counter": "desk.localhost"}, "two hosts and two people"), ({"people": OPENING.people[:1]}, "two hosts and two people"),
+    ({"people": OPENING.people[:1] * 2}, "two hosts and two people"), ({"people": OPENING.people * 2}, "two hosts and two people"),
     ({"kind": "test"}, "kind or keys"), ({"keys": {"log": "l"}}, "kind or keys"), ({"keys": {"approval": "a"}}, "kind or keys"),
 ])
 def test_what_an_opening_lacks_is_said(over: dict[str, Any], detail: str) -> None:
