@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from gateway.desk.readmodel.channels import ChannelRow
 from gateway.desk.readmodel.directory import Person
-from gateway.desk.readmodel.people import AppointmentRow, PersonRow, UnitRow
+from gateway.desk.readmodel.people import AppointmentRow, PersonRow, ProposalRow, UnitRow
 from gateway.desk.readmodel.projection import CURSOR_ID, CursorRow, TextRow
 from gateway.desk.readmodel.publications import PublicationRow
 from gateway.desk.readmodel.refusals import BlackoutRow, FreezeRow
@@ -170,6 +170,8 @@ def _blackout(session: Session, settings: DeskSettings, entry: Entry, about: str
 
 
 def _proposal(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
+    if session.get(ProposalRow, about) is None:  # confirmed or declined before we heard of it
+        return
     group = _group(session)
     people = [p for office in ("founder", "brand_pr_head", "sysadmin") for p in holders(session, office, group, entry.at) if p != entry.actor]
     text = f"【变更单待确认】{name_of(session, entry.actor)} 提交了一张变更单，须另一人确认"

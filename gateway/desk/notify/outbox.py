@@ -96,7 +96,10 @@ class Outbox:
 
     async def send_due(self) -> int:
         """Send what is due now, a few at a time, and return how many went out."""
-        return sum(await asyncio.gather(*(self._drain() for _ in range(AT_A_TIME))))
+        done = await asyncio.gather(*(self._drain() for _ in range(AT_A_TIME)), return_exceptions=True)  # so that it waits for all, whatever ends one
+        if faults := [one for one in done if isinstance(one, BaseException)]:
+            raise faults[0]
+        return sum(one for one in done if isinstance(one, int))
 
     async def _drain(self) -> int:
         total = 0

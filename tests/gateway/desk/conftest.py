@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import socket as sockets
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ ROOT = str(Path(__file__).parents[3])
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
+from gateway.config import Settings  # noqa: E402
 from gateway.connectors.wechat import WeChatConnector  # noqa: E402
 from gateway.connectors.weibo import WeiboConnector  # noqa: E402
 from gateway.demo.seed import Seeder, Staffed  # noqa: E402
@@ -33,13 +35,37 @@ from gateway.enforcer.socket import init_socket  # noqa: E402
 from gateway.listening import serve_unix  # noqa: E402
 from gateway.sandbox import WeChat, running_wechat  # noqa: E402
 from tests.gateway.enforcer.house import House, found_house, open_house  # noqa: E402
+from tests.gateway.enforcer.moulds import MOULDS, keeper  # noqa: E402
+
+PORTS = range(20_000, 32_000)
+"""Below those that systems hand out by themselves (ip_local_port_range): a port that was free stays free between two tests."""
+ACCOUNTS = {
+    "wechat_group": {"appid": "wx1a2b3c4d5e6f7081", "secret": "8d0e6c1f2b3a49578d0e6c1f2b3a4957"},
+    "wechat_unit": {"appid": "wx9b8c7d6e5f4a3021", "secret": "1f2e3d4c5b6a79881f2e3d4c5b6a7988"},
+}
+WEIBO = ("6651", {"access_token": "2.00canary", "uid": "6651", "app": "签发"}, {"safe_domains": "heting.example"})
+CONNECTORS = {"wechat": WeChatConnector(), "weibo": WeiboConnector()}
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
+def is_free(port: int) -> bool:
+    """Return whether nobody listens on a port now."""
     with sockets.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
+        made.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+        try:
+            made.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+_ports: list[int] = []
+
+
+def desk_port() -> int:
+    """Return the desk's port, the same for a whole process while nobody takes it: addresses are fixed at the founding."""
+    if not _ports or not is_free(_ports[-1]):
+        _ports.append(next(port for port in iter(lambda: random.choice(PORTS), None) if is_free(port)))
+    return _ports[-1]
 
 
 @dataclass
@@ -173,26 +199,24 @@ class Answer:
         return str(self.headers.get("Location", ""))
 
 
-@asynccontextmanager
-async def open_place(folder: Path, **over: Any) -> AsyncIterator[Place]:
-    """Found, staff and open everything under `folder`."""
-    port = free_port()
-    url = f"http://desk.localhost:{port}"
+async def _company(folder: Path, port: int) -> tuple[Settings, Staffed]:
+    """Found and staff the sample company, let the desk read its log, and close everything."""
+    founded = found_house(folder, desk_url=f"http://desk.localhost:{port}")
     async with AsyncExitStack() as stack:
-        wechat = await stack.enter_async_context(running_wechat())
-        group, unit = wechat.account(), wechat.add_account(name="禾汀灌溉")
-        for account in (group, unit):
-            account.publish_seconds = 0.1
-        founded = found_house(folder, bases={"wechat": wechat.base_url}, desk_url=url, **over)
-        connectors = {"wechat": WeChatConnector(), "weibo": WeiboConnector()}
-        house = await stack.enter_async_context(open_house(folder, connectors))
-        weibo = ("6651", {"access_token": "2.00canary", "uid": "6651", "app": "签发"}, {"safe_domains": "heting.example"})
+        house = await stack.enter_async_context(open_house(folder, CONNECTORS, worker=keeper()))
         staffed = await Seeder(house.parts).run(founded, {
-            "wechat_group": (group.appid, {"appid": group.appid, "secret": group.secret}, {}),
-            "wechat_unit": (unit.appid, {"appid": unit.appid, "secret": unit.secret}, {}), "weibo_unit": weibo,
+            **{key: (form["appid"], form, {}) for key, form in ACCOUNTS.items()}, "weibo_unit": WEIBO,
         })
-        house.people.update(staffed.people)
-        house.channels.update(staffed.channels)
+        place = await stack.enter_async_context(_serving(folder, house, staffed, port))
+        await place.caught_up()
+    for left in folder.glob("ephemeral.db*"):
+        left.unlink()
+    return founded.settings, staffed
+
+
+@asynccontextmanager
+async def _serving(folder: Path, house: House, staffed: Staffed, port: int, wechat: WeChat | None = None) -> AsyncIterator[Place]:
+    async with AsyncExitStack() as stack:
         sessions = Sessions(folder / "ephemeral.db", house.runner)
         stack.callback(sessions.close)
         settings = DeskSettings.of(house.parts.settings.model_copy(update={"desk": house.parts.settings.desk.model_copy(update={"port": port})}))
@@ -200,7 +224,24 @@ async def open_place(folder: Path, **over: Any) -> AsyncIterator[Place]:
         await serve_unix(socket_stack, init_socket(house.parts, sessions, peer_uids=frozenset({os.getuid()})), settings.socket, mode=0o660)
         desk_stack = await stack.enter_async_context(AsyncExitStack())
         app, _ = await serve(desk_stack, settings)
-        place = Place(house, staffed, sessions, settings, app, wechat, stack, socket_stack, desk_stack)
+        yield Place(house, staffed, sessions, settings, app, wechat, stack, socket_stack, desk_stack)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def open_place(folder: Path, **over: Any) -> AsyncIterator[Place]:
+    """Lay a copy of the staffed sample company under `folder` and open everything; `over` are settings."""
+    port = desk_port()
+    made = await MOULDS.get(f"company-{port}", lambda at: _company(at, port))
+    async with AsyncExitStack() as stack:
+        wechat = await stack.enter_async_context(running_wechat())
+        wechat.state.accounts.clear()
+        for form in ACCOUNTS.values():
+            wechat.add_account(**form).publish_seconds = 0.1
+        staffed = made.cast(folder, bases={"wechat": wechat.base_url}, **over)
+        house = await stack.enter_async_context(open_house(folder, CONNECTORS, worker=keeper()))
+        house.people.update(staffed.people)
+        house.channels.update(staffed.channels)
+        place = await stack.enter_async_context(_serving(folder, house, staffed, port, wechat))
         await place.caught_up()
         yield place
 

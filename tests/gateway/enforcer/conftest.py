@@ -15,8 +15,12 @@ if ROOT not in sys.path:
 from gateway.connectors.wechat import WeChatConnector  # noqa: E402
 from gateway.sandbox.running import running_wechat  # noqa: E402
 from gateway.sandbox.wechat.app import WeChat  # noqa: E402
-from tests.gateway.enforcer.house import House, found_house, open_house  # noqa: E402
+from tests.gateway.enforcer.house import House, open_house  # noqa: E402
+from tests.gateway.enforcer.moulds import keeper, lay  # noqa: E402
 from tests.gateway.enforcer.scripted import Scripted  # noqa: E402
+
+APPID, SECRET = "wx5f0b3c9d2e8a7164", "3d1c9f5a7e2b8046d1c9f5a7e2b80461"
+"""The sandbox account whose credential every copy of the house holds."""
 
 CANARY = "canary-7f3a9b51c2d84e60"
 """A credential that must never be seen anywhere but at the platform."""
@@ -26,18 +30,21 @@ CANARY = "canary-7f3a9b51c2d84e60"
 async def wechat() -> AsyncIterator[WeChat]:
     """Run a WeChat sandbox whose reviews pass at once."""
     async with running_wechat() as running:
-        running.account().publish_seconds = 0.1
+        running.state.accounts.clear()
+        running.add_account(appid=APPID, secret=SECRET).publish_seconds = 0.1
         yield running
+
+
+async def _news(house: House) -> None:
+    await house.add_channel("news", "wechat", APPID, {"appid": APPID, "secret": SECRET})
 
 
 @pytest.fixture
 async def house(tmp_path: Path, wechat: WeChat) -> AsyncIterator[House]:
-    """Open a staffed house with a company channel `news` and an own channel `unit` on the sandbox."""
-    founded = found_house(tmp_path, bases={"wechat": wechat.base_url})
-    async with open_house(tmp_path, {"wechat": WeChatConnector()}, codes=founded.codes) as opened:
-        await opened.staff()
-        account = wechat.account()
-        await opened.add_channel("news", "wechat", account.appid, {"appid": account.appid, "secret": account.secret})
+    """Open a staffed house with a company channel `news` on the sandbox."""
+    connectors = {"wechat": WeChatConnector()}
+    await lay(tmp_path, "wechat", connectors=connectors, prepare=_news, bases={"wechat": wechat.base_url})
+    async with open_house(tmp_path, connectors, worker=keeper()) as opened:
         yield opened
 
 
@@ -47,12 +54,14 @@ def scripted() -> Scripted:
     return Scripted()
 
 
+async def _board(house: House) -> None:
+    await house.add_channel("news", "wordpress", "board1", {"key": CANARY}, settings={"daily_limit": "100"})
+
+
 @pytest.fixture
 async def hand(tmp_path: Path, scripted: Scripted) -> AsyncIterator[House]:
     """Open a staffed house with a channel `news` on the scripted platform; its timers stand still, the test drives the gate by hand."""
-    founded = found_house(tmp_path)
-    async with open_house(tmp_path, {"wordpress": scripted}, codes=founded.codes) as opened:
-        await opened.staff()
-        await opened.add_channel("news", "wordpress", "board1", {"key": CANARY}, settings={"daily_limit": "100"})
+    await lay(tmp_path, "board", connectors={"wordpress": Scripted()}, prepare=_board)
+    async with open_house(tmp_path, {"wordpress": scripted}, worker=keeper()) as opened:
         await opened.lifecycle._stop_timers()
         yield opened

@@ -300,13 +300,14 @@ def found_house(folder: Path, **over: Any) -> founding.Founded:
 @asynccontextmanager
 async def open_house(
     folder: Path, connectors: Mapping[str, Connector], *, clock: Clock | None = None, codes: tuple[tuple[str, str], ...] = (),
-    unseal: bool = True, **more: Any,
+    unseal: bool = True, worker: Worker | None = None, **more: Any,
 ) -> AsyncIterator[House]:
-    """Open the deployment under `folder`; with `codes` (of a fresh founding) the two founders are enrolled."""
+    """Open the deployment under `folder`; with `codes` (of a fresh founding) the two founders are enrolled. A `worker` that is given is left open."""
     settings = load(folder / "data" / "qianfa.toml")
     async with AsyncExitStack() as stack:
-        worker = Worker()
-        stack.callback(worker.close)
+        if worker is None:
+            worker = Worker()
+            stack.callback(worker.close)
         parts, lifecycle = await build(settings, stack, connectors=connectors, worker=worker, isolated=False, argon2=ARGON2, clock=clock, **more)
         house = House(parts, lifecycle, folder)
         if unseal:
