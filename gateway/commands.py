@@ -382,7 +382,8 @@ def _check_files(settings: Settings) -> Iterator[Check]:
                 found="" if other else "same disk")
     key = settings.key_file
     if key is not None:
-        mode_ok = key.exists() and not key.is_symlink() and key.stat().st_mode & 0o777 == 0o400
+        modes = {0o400, 0o440} if Path("/run/credentials") in key.parents else {0o400}
+        mode_ok = key.exists() and not key.is_symlink() and key.stat().st_mode & 0o777 in modes
         yield Check(name="key file is 0400, no link / 密钥文件权限", ok=mode_ok, repair=f"chmod 0400 {key}; chown {settings.enforcer_user} {key}")
         inside = settings.backups in key.parents or settings.enforcer_data in key.parents
         yield Check(name="key file is not in the backups / 密钥不随备份", ok=not inside, repair="move the key file out of data and backups")

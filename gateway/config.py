@@ -6,6 +6,7 @@ are and which ports to open, and must agree with the log.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Literal, Self
@@ -92,6 +93,12 @@ class Settings(_Part):
     def inside_url(self) -> str:
         """Where people reach what only the inside listener serves: intake, changes, devices, enrolment."""
         return self.counter_inside_url or self.counter_url
+
+    @property
+    def key_from_systemd(self) -> bool:
+        """Whether the key file is a credential that systemd keeps for this unit (LoadCredential=, systemd.exec(5))."""
+        folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+        return bool(folder) and self.key_file is not None and self.key_file.parent == Path(folder)
 
     @property
     def enforcer_data(self) -> Path:

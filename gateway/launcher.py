@@ -103,7 +103,7 @@ def _hand_over(settings: Settings, enforcer: Identity, desk: Identity) -> None:
     _own(settings.desk_data, desk.uid, desk.gid)
     settings.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chown(settings.backups, enforcer.uid, enforcer.gid)
-    for file in (settings.copies, settings.key_file):
+    for file in (settings.copies, None if settings.key_from_systemd else settings.key_file):
         if file is not None and file.exists():
             os.chown(file, enforcer.uid, enforcer.gid, follow_symlinks=False)
             if _ours(settings, file):
@@ -133,7 +133,8 @@ def _ours(settings: Settings, file: Path) -> bool:
 
 def reachable(settings: Settings) -> str | None:
     """Return the first folder above the data that another user could not pass through, or None."""
-    own = (settings.enforcer_data, settings.desk_data, settings.backups, settings.command_socket.parent, settings.copies, settings.key_file)
+    own = (settings.enforcer_data, settings.desk_data, settings.backups, settings.command_socket.parent, settings.copies,
+           None if settings.key_from_systemd else settings.key_file)
     for path in own:
         if path is None:
             continue
@@ -184,11 +185,12 @@ def run_enforcer(settings: Settings, ready: str, to: Identity | None, peer: int 
     _quiet()
     if to is not None:
         import_everything()
-        _drop(to)
-    worker = Worker()
-    worker.start()
     configure()
-    sys.exit(asyncio.run(app.run(settings, isolated=peer is not None, desk_uid=peer, ready=Path(ready), worker=worker)))
+    key = app.open_systemd_key(settings)
+        _drop(to)
+    worker = Worker(closing=() if key is None else (key,))
+    worker.start()
+    sys.exit(asyncio.run(app.run(settings, isolated=peer is not None, desk_uid=peer, ready=Path(ready), worker=worker, key=key)))
 
 
 def run_desk(settings: Settings, ready: str, to: Identity | None) -> None:

@@ -126,6 +126,15 @@ class SlotSecret:
         """Read a key file (`read_key_file` names what is refused)."""
         return cls(kind=SlotKind.KEY_FILE, secret=read_key_file(path, owner=owner))
 
+    @classmethod
+    def from_open_key_file(cls, descriptor: int) -> Self:
+        """Read a key file that `open_key_file` or `open_credential` opened, and close it.
+
+        Raises:
+            SlotRefused: `key_file_length`.
+        """
+        return cls(kind=SlotKind.KEY_FILE, secret=_read(descriptor))
+
 
 def _recovery_checksum(key: bytes) -> bytes:
     return hashlib.sha256(b"qianfa/recovery-key/v1\0" + key).digest()[:_CHECKSUM]
@@ -163,12 +172,47 @@ def read_key_file(path: Path, *, owner: int | None = None) -> SecretBytes:
     Raises:
         SlotRefused: `key_file_missing`, `key_file_link`, `key_file_kind`, `key_file_owner`, `key_file_mode`, `key_file_length`.
     """
+    return _read(open_key_file(path, owner=owner))
+
+
+def open_key_file(path: Path, *, owner: int | None = None) -> int:
+    """Open and check a key file without reading it, and return its descriptor; see `read_key_file`."""
+    return _open(path, os.geteuid() if owner is None else owner, frozenset({0o400}))
+
+
+def open_credential(path: Path) -> int:
+    """Open and check a credential that systemd keeps for its unit (LoadCredential=, systemd.exec(5)), and return its descriptor.
+
+    It belongs to root, mode 0400, or 0440 where an access list lets the unit's user read (the group bits are then the list's mask); what keeps
+    others out is its folder, which has to be root's and writable to nobody else.
+
+    Raises:
+        SlotRefused: `key_file_folder`, or as `read_key_file`.
+    """
+    try:
+        folder = path.parent.stat()
+    except OSError:
+        raise SlotRefused("key_file_missing") from None
+    if folder.st_uid != 0 or folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH | stat.S_IROTH | stat.S_IXOTH):
+        raise SlotRefused("key_file_folder")
+    return _open(path, 0, frozenset({0o400, 0o440}))
+
+
+def _open(path: Path, owner: int, modes: frozenset[int]) -> int:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         raise SlotRefused("key_file_link" if path.is_symlink() else "key_file_missing") from None
     try:
-        _check_key_file(os.fstat(descriptor), os.geteuid() if owner is None else owner)
+        _check_key_file(os.fstat(descriptor), owner, modes)
+    except SlotRefused:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _read(descriptor: int) -> SecretBytes:
+    try:
         data = os.read(descriptor, KEY_FILE_LENGTH + 1)
     finally:
         os.close(descriptor)
@@ -177,12 +221,12 @@ def read_key_file(path: Path, *, owner: int | None = None) -> SecretBytes:
     return SecretBytes(data)
 
 
-def _check_key_file(status: os.stat_result, owner: int) -> None:
+def _check_key_file(status: os.stat_result, owner: int, modes: frozenset[int]) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise SlotRefused("key_file_kind")
     if status.st_uid != owner:
         raise SlotRefused("key_file_owner")
-    if stat.S_IMODE(status.st_mode) != 0o400:
+    if stat.S_IMODE(status.st_mode) not in modes:
         raise SlotRefused("key_file_mode")
     if status.st_nlink != 1:
         raise SlotRefused("key_file_link")

@@ -38,7 +38,7 @@ from gateway.listening import serve_tcp, serve_unix
 from gateway.log.errors import LogUnavailable
 from vault.errors import VaultError
 from vault.process import harden
-from vault.slots import Argon2Policy, SlotSecret
+from vault.slots import Argon2Policy, SlotSecret, open_credential
 
 log = structlog.get_logger("enforcer")
 
@@ -64,8 +64,10 @@ class Enforcer:
         argon2: Argon2Policy | None = None, worker: Worker | None = None, clock: Clock | None = None, desk_uid: int | None = None,
     ) -> None:
         self.settings = settings
+        key: int | None = None,
         self._connectors = dict(connectors) if connectors is not None else default_connectors()
         self._isolated = isolated
+        self._key = key
         self._argon2 = argon2
         self._clock = clock
         self._desk_uid = os.getuid() if desk_uid is None else desk_uid
@@ -110,11 +112,11 @@ class Enforcer:
 
     async def unseal_by_key_file(self) -> bool:
         """Open the vault with the configured key file; False where there is none or it does not open it (said in the log lines)."""
-        path = self.settings.key_file
+        path, key, self._key = self.settings.key_file, self._key, None
         if path is None:
             return False
         try:
-            await self.lifecycle.unseal(SlotSecret.from_key_file(path))
+            await self.lifecycle.unseal(SlotSecret.from_key_file(path) if key is None else SlotSecret.from_open_key_file(key))
         except VaultError as error:
             log.error("the key file does not open the vault", action="unseal_failed", error=type(error).__name__, reason=str(error))
             return False
@@ -154,9 +156,30 @@ def settle() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-async def run(settings: Settings, *, isolated: bool, desk_uid: int | None = None, ready: Path | None = None, worker: Worker | None = None) -> int:
-    """Run an enforcer until SIGTERM or SIGINT, and return its exit status; `ready` is written once the faces are open."""
-    async with Enforcer(settings, isolated=isolated, desk_uid=desk_uid, worker=worker) as enforcer:
+def open_systemd_key(settings: Settings) -> int | None:
+    """Return the opened key file where it is a credential of systemd's, which after the drop to another user is out of reach; else None.
+
+    Nothing is read yet: the keyless worker is not there.
+    """
+    path = settings.key_file
+    if path is None or not settings.key_from_systemd:
+        return None
+    try:
+        return open_credential(path)
+    except VaultError as error:
+        log.error("the key file does not open the vault", action="unseal_failed", error=type(error).__name__, reason=str(error))
+        return None
+
+
+async def run(
+    settings: Settings, *, isolated: bool, desk_uid: int | None = None, ready: Path | None = None, worker: Worker | None = None,
+    key: int | None = None,
+) -> int:
+    """Run an enforcer until SIGTERM or SIGINT, and return its exit status; `ready` is written once the faces are open.
+
+    `key` is what `open_systemd_key` opened.
+    """
+    async with Enforcer(settings, isolated=isolated, desk_uid=desk_uid, worker=worker, key=key) as enforcer:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, enforcer.stopped.set)

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -38,8 +38,10 @@ class WorkerFailed(Exception):
 class Worker:
     """The keeper and the way to it; `run` calls a module-level function in a fresh child of the keeper."""
 
-    def __init__(self, deadline: float = DEADLINE_SECONDS) -> None:
+    def __init__(self, deadline: float = DEADLINE_SECONDS, *, closing: Sequence[int] = ()) -> None:
+        """Make it; `closing` are descriptors that are open here and are nothing to the keeper, which a fork would inherit."""
         self._deadline = deadline
+        self._closing = tuple(closing)
         self._turn = threading.Lock()
         self._keeper: Any = None
         self._wire: Connection[Any, Any] | None = None
@@ -56,10 +58,10 @@ class Worker:
         self._again = executable
         context: BaseContext = multiprocessing.get_context("spawn" if executable else "fork")
         ours, theirs = multiprocessing.Pipe()
-        self._keeper = context.Process(target=keep, args=(theirs, self._deadline, None if executable else ours), daemon=True, name="qianfa-worker")  # type: ignore[attr-defined] # every context has it
+        self._keeper = context.Process(target=keep, args=(theirs, self._deadline, None if executable else ours, () if executable else self._closing), daemon=True, name="qianfa-worker")  # type: ignore[attr-defined] # every context has it
         self._keeper.start()
         theirs.close()
-        self._wire, self._greeted = ours, False
+        self._wire, self._greeted, self._closing = ours, False, ()
 
     async def run(self, function: Callable[..., _T], *arguments: Any) -> _T:
         """Return `function(*arguments)` from the worker; the result is a JSON value.
@@ -103,7 +105,7 @@ class Worker:
                 keeper.join()
 
 
-def keep(wire: Connection[Any, Any], deadline: float, other: Connection[Any, Any] | None = None) -> None:
+def keep(wire: Connection[Any, Any], deadline: float, other: Connection[Any, Any] | None = None, closing: Sequence[int] = ()) -> None:
     """Serve jobs from `wire` until its other end is gone; runs in the keeper process.
 
     `other` is that end as a fork inherits it: open here too, it would keep the keeper alive after the enforcer was killed.
@@ -111,6 +113,8 @@ def keep(wire: Connection[Any, Any], deadline: float, other: Connection[Any, Any
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if other is not None:
         other.close()
+    for descriptor in closing:
+        os.close(descriptor)
     wire.send_bytes(b"r")
     while True:
         try:

@@ -113,6 +113,40 @@ def test_a_start_that_is_refused_says_where_in_both_languages_and_stays_down(set
     assert not launcher.Launcher._may_restart(EXIT_REFUSED)
 
 
+@pytest.mark.parametrize(("named", "state"), [(True, "ok"), (False, "sealed")])
+def test_a_credential_of_systemd_opens_the_vault_and_only_where_systemd_names_its_folder(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, named: bool, state: str,
+) -> None:
+    """As root: a 0440 key of root's in root's closed folder, out of the enforcer's own reach, stays root's; the keyless worker has no handle of it."""
+    assert ROOT, "systemd hands credentials to services that root starts"
+    assert settings.key_file is not None
+    folder = settings.data.parent / "credentials"
+    folder.mkdir(mode=0o500)
+    key = settings.key_file.rename(folder / "vault.key")
+    key.chmod(0o440)
+    told = settings.data / "qianfa.toml"
+    told.write_text(told.read_text().replace(str(settings.key_file), str(key)))
+    if named:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    else:
+        monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+        folder.chmod(0o711)
+    process = serve(settings)
+    try:
+        assert up(settings, process)["state"] == state
+        if named:
+            assert key.stat().st_uid == 0
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        open_there = [str(fd.readlink()) for child in (str(process.pid), *children) for fd in Path(f"/proc/{child}/fd").iterdir()]
+        assert children
+        assert str(key) not in open_there
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert ("unseal_failed" in said) == (not named)
+
+
 def test_only_what_broke_by_itself_is_started_again() -> None:
     """K12: a broken log and a kill restart the enforcer; an orderly end and a refused start do not."""
     may = launcher.Launcher._may_restart

@@ -257,6 +257,70 @@ def test_another_owner_kind_or_length_is_refused(tmp_path, key_file):
         assert refused(path) == "key_file_length"
 
 
+@pytest.fixture
+def credential(tmp_path) -> Path:
+    """A key as systemd hands it over: root's, in a folder that is closed to others."""
+    folder = tmp_path / "credentials"
+    folder.mkdir(mode=0o500)
+    path = folder / "vault.key"
+    slots.create_key_file(path)
+    return path
+
+
+def refused_credential(path: Path) -> str:
+    with pytest.raises(SlotRefused) as caught:
+        SlotSecret.from_open_key_file(slots.open_credential(path))
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o440])
+def test_a_credential_of_systemd_opens(credential, mode):
+    """Root's file with an access list for the unit's user: 0440 there, and nowhere else."""
+    credential.chmod(mode)
+    secret = SlotSecret.from_open_key_file(slots.open_credential(credential))
+    assert (secret.kind, secret.secret.expose()) == (slots.SlotKind.KEY_FILE, credential.read_bytes())
+    if mode != 0o400:
+        assert refused(credential) == "key_file_mode"
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o460, 0o600, 0o640, 0o4440])
+def test_a_credential_that_more_than_its_unit_may_touch_is_refused(credential, mode):
+    """Readable to others, writable to anybody."""
+    credential.chmod(mode)
+    assert refused_credential(credential) == "key_file_mode"
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o722, 0o755, 0o501, 0o504])
+def test_a_credential_in_an_open_folder_is_refused(credential, mode):
+    """The folder is what keeps others out: writable to a group, or open to everybody, it keeps nobody out."""
+    credential.parent.chmod(mode)
+    assert refused_credential(credential) == "key_file_folder"
+
+
+def test_a_credential_of_another_owner_is_refused(credential, tmp_path):
+    """Another user's file, another user's folder, a link, a key that is too long, and nothing at all."""
+    (credential.parent / "link").symlink_to(credential)
+    assert refused_credential(credential.parent / "link") == "key_file_link"
+    (credential.parent / "long").write_bytes(bytes(33))
+    (credential.parent / "long").chmod(0o440)
+    assert refused_credential(credential.parent / "long") == "key_file_length"
+    assert refused_credential(credential.parent / "nothing") == "key_file_missing"
+    assert refused_credential(tmp_path / "nowhere" / "vault.key") == "key_file_missing"
+    os.chown(credential, 12_345, 12_345)
+    assert refused_credential(credential) == "key_file_owner"
+    os.chown(credential.parent, 12_345, 12_345)
+    assert refused_credential(credential) == "key_file_folder"
+
+
+def test_a_refused_key_file_is_not_left_open(credential):
+    """What was opened to be looked at is closed again."""
+    credential.chmod(0o444)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        assert refused_credential(credential) == "key_file_mode"
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_the_last_slot_stays(make):
     """Removing needs a known slot and another that remains."""
     one, two = make(SlotSecret.from_passphrase("the first passphrase")), make(SlotSecret.from_passphrase("the second one"))
