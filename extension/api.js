@@ -66,6 +66,7 @@ export function judge(status, text) {
   }
   if (status >= 200 && status < 300 && value !== null) return value;
   if (status === 401) throw new SessionGone();
-  if (REPEATABLE.has(status) || value === null) throw new Offline(`status ${status}`);
+  const settled = status === 429 && value?.code === 'nudged';
+  if ((REPEATABLE.has(status) && !settled) || value === null) throw new Offline(`status ${status}`);
   throw new Refusal(/** @type {Problem} */ ({ code: 'refused', title: '', detail: '', ...value, status }));
 }

@@ -5,7 +5,7 @@
 
 import { Offline, Refusal, SessionGone } from './api.js';
 import { keepList } from './badge.js';
-import { CannotRead, capture } from './capture/index.js';
+import { CannotRead, capture, same } from './capture/index.js';
 import * as desk from './desk.js';
 import { draft, dropDraft, drafts, overdue, remote } from './drafts.js';
 import { Refused, route } from './messages.js';
@@ -33,6 +33,9 @@ const messages = {
     'unqueue': ({ id }) => unpost(String(id)),
     'follow': async ({ id }) => desk.follow(await paired(), String(id)),
     'recall': async ({ id, command }) => { await desk.recall(await paired(), String(id), String(command)); await refresh(); },
+    'nudge': async ({ id, command }) => { await desk.nudge(await paired(), String(id), String(command)); await refresh(); },
+    'standing': standing,
+    'same': async ({ id }) => same(await known(id)),
     'submissions': refresh,
     'drain': drain,
     'drop': async ({ id }) => { await unpost(String(id)); await dropDraft(String(id)); await dropPictures(String(id)); },
@@ -133,6 +136,15 @@ async function read({ tab, into }) {
   }
 }
 
+/** What is known of the page in a tab: its newest draft, how far that is, and whether the editor still says the same. @param {{tab: number}} args */
+async function standing({ tab }) {
+  const { url } = await chrome.tabs.get(Number(tab));
+  const found = (await drafts()).find((item) => item.origin !== '' && item.url === url);
+  if (!found) return null;
+  const { queued, submission, state: status } = await remote(found.id);
+  return { id: found.id, title: found.title, queued, submission, state: status, same: await same({ ...found, tab: Number(tab) }) };
+}
+
 /** Everything a page needs to draw itself, without the token. */
 async function state() {
   const held = await session();
@@ -178,6 +190,7 @@ async function submit({ id }) {
   if (before.submission !== null && !AGAIN.has(before.state)) return { end: 'done', remote: before };
   await post({ draft: mine.id, command: crypto.randomUUID(), person: held.person, address: held.address, at: new Date().toISOString(), body: null });
   const end = await drain();
+  if (end === 'done') await refresh().catch(() => []);
   return { end, remote: await remote(mine.id) };
 }
 

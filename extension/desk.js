@@ -1,9 +1,10 @@
 /** What the worker does at the desk: pair, bring a draft there, ask beforehand, hand in, follow, recall. Every act may be repeated. */
 
 import { call, Refusal, SessionGone } from './api.js';
-import { digest, NotContent } from './content.js';
+import { digest, fingerprint, NotContent } from './content.js';
 import { draft, keepRemote, remote } from './drafts.js';
 import { picture } from './pictures.js';
+import { difference, sameAddress, sameLine } from './reading.js';
 
 /** @typedef {import('./types').Session} Session */
 /** @typedef {import('./types').Draft} Draft */
@@ -54,7 +55,7 @@ export async function sync(session, mine) {
     let known = await remote(mine.id);
     if (known.desk === null || known.owner !== owner) {
       const made = /** @type {DeskDraft} */ (await call(session, 'POST', '/drafts', { json: { command: mine.id } }));
-      known = await keepRemote(mine.id, { owner, desk: made.draft, version: made.version, sent: {}, saving: false, submission: null, number: '', content: null });
+      known = await keepRemote(mine.id, { owner, desk: made.draft, version: made.version, sent: {}, saving: false, submission: null, number: '', content: null, last: null });
     }
     const sent = await sendPictures(session, mine, known.desk ?? '', known.sent);
     const saved = fields(mine, sent);
@@ -80,17 +81,25 @@ async function save(session, known, saved) {
 
 /** The draft as the desk keeps it; pictures are named by the digests that the desk gave them. @param {Draft} mine @param {Record<string, string>} sent */
 function fields(mine, sent) {
-  const { title, summary, author, source, facts, scheduled, message, channels } = mine;
-  let { html } = mine;
-  for (const [url, digest] of Object.entries(sent)) html = html.replaceAll(`src="${spelt(url)}"`, `src="media:${digest}"`);
+  const { title, summary, author, source, facts, scheduled, message } = mine;
   const cover = mine.cover === null ? null : sent[mine.cover] ?? null;
-  const targets = channels.map((channel) => ({ channel, operation: 'publish', previous: null }));
-  return { title, summary, author, source, cover, targets, facts, scheduled, message, html };
+  return { title, summary, author, source, cover, targets: targets(mine), facts, scheduled, message, html: named(mine.html, sent) };
+}
+
+/** @param {Draft} mine */
+function targets(mine) {
+  if (mine.act) return [{ channel: mine.act.channel, operation: mine.act.operation, previous: mine.act.previous }];
+  return mine.channels.map((channel) => ({ channel, operation: 'publish', previous: null }));
+}
+
+/** The body with its pictures named as the desk names them. @param {string} html @param {Record<string, string>} sent */
+function named(html, sent) {
+  return Object.entries(sent).reduce((body, [url, digest]) => body.replaceAll(`src="${spelt(url)}"`, `src="media:${digest}"`), html);
 }
 
 /** An address as it stands in HTML. @param {string} url */
 function spelt(url) {
-  return url.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('\u00a0', '&nbsp;');
+  return url.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('\u00a0', '&nbsp;');
 }
 
 /** @param {Session} session @param {Draft} mine @param {string} id @param {Record<string, string>} before */
@@ -118,28 +127,50 @@ export async function preflight(session, mine) {
 }
 
 /**
- * Return a refusal where the desk's manifest is not what it calls by its digest, or does not say what the person typed.
+ * Return a refusal where the desk's manifest is not what it calls by its digest, or does not say what the person wrote: title,
+ * summary, author, source, cover, and the body's letters, pictures, links and look. `differs` names the first difference.
  * @param {Draft} mine @param {DeskDraft} result @returns {Promise<Refusal | null>}
  */
 export async function honest(mine, result) {
   if (result.content === null) return null;
-  const manifest = /** @type {Record<string, unknown>} */ (result.manifest ?? {});
+  const manifest = /** @type {Record<string, any>} */ (result.manifest ?? {});
+  const no = (/** @type {import('./reading.js').Difference} */ differs) => new Refusal({ code: 'digest_mismatch', status: 0, title: '', detail: '', differs });
   let counted = '';
   try {
     counted = await digest(manifest);
   } catch (error) {
     if (!(error instanceof NotContent)) throw error;
   }
-  const source = /** @type {Record<string, unknown>} */ (manifest['source'] ?? {});
-  const typed = [mine.title, mine.author, mine.source.kind, mine.source.name];
-  const said = [manifest['title'], manifest['author'], source['kind'], source['name']];
-  const same = counted === result.content && typed.every((words, at) => visible(words) === visible(said[at]));
-  return same ? null : new Refusal({ code: 'digest_mismatch', status: 0, title: '', detail: '' });
+  if (counted !== result.content) return no({ field: 'digest', mine: fingerprint(counted, 4), theirs: fingerprint(result.content, 4) });
+  const { sent } = await remote(mine.id);
+  const differs = lines(mine, manifest) ?? cover(mine, manifest, sent) ?? difference(withoutMissing(named(mine.html, sent)), String(manifest['body']));
+  return differs ? no(differs) : null;
 }
 
-/** What a reader sees of one line: without white space and format characters, which the desk's normaliser takes out. @param {unknown} words */
-function visible(words) {
-  return String(words).normalize('NFC').replace(/[\s\p{Cf}\p{Mn}]/gu, '');
+/** @param {Draft} mine @param {Record<string, any>} manifest @returns {import('./reading.js').Difference | null} */
+function lines(mine, manifest) {
+  const { source } = manifest;
+  const original = mine.source.kind === 'original';
+  const rows = /** @type {[string, string, unknown][]} */ ([
+    ['title', mine.title, manifest['title']], ['summary', mine.summary, manifest['summary']], ['author', mine.author, manifest['author']],
+    ['source', mine.source.kind, source.kind], ['source', original ? '' : mine.source.name, source.name],
+    ['source', original ? '' : sameAddress(mine.source.url), original ? source.url : sameAddress(source.url)],
+  ]);
+  const wrong = rows.find(([, typed, said]) => !sameLine(typed, said));
+  return wrong ? { field: wrong[0], mine: wrong[1], theirs: String(wrong[2]) } : null;
+}
+
+/** @param {Draft} mine @param {Record<string, any>} manifest @param {Record<string, string>} sent @returns {import('./reading.js').Difference | null} */
+function cover(mine, manifest, sent) {
+  const first = manifest['media'][0];
+  const theirs = first?.role === 'cover' ? first.sha256 : '';
+  const ours = mine.cover === null ? '' : sent[mine.cover] ?? '';
+  return ours === theirs ? null : { field: 'cover', mine: fingerprint(ours, 4), theirs: fingerprint(theirs, 4) };
+}
+
+/** Without the pictures that nobody could read: the desk asks for them. @param {string} html */
+function withoutMissing(html) {
+  return html.replace(/<img(?:\s+[^\s"=<>/]+(?:="[^"]*")?)*\s*>/g, (tag) => (/\ssrc="media:sha256:[0-9a-f]{64}"/.test(tag) ? tag : ''));
 }
 
 /**
@@ -150,15 +181,16 @@ export async function prepare(session, mine) {
   const result = await sync(session, mine);
   const fault = await honest(mine, result);
   if (fault) throw fault;
-  if (result.content === null) throw new Refusal({ code: 'draft_incomplete', status: 0, title: '', detail: '' });
-  return { draft: result.draft, version: result.version, content: result.content };
+  if (result.content === null && mine.act?.operation !== 'withdraw') throw new Refusal({ code: 'draft_incomplete', status: 0, title: '', detail: '' });
+  const { submission, last } = await remote(mine.id);
+  return { draft: result.draft, version: result.version, content: result.content, expected: submission === null ? null : last };
 }
 
 /** Hand it in; the command makes a repeat the same submission. @param {Session} session @param {Errand} errand @param {NonNullable<Errand['body']>} body */
 export async function submit(session, errand, body) {
-  const done = await call(session, 'POST', '/submissions', { json: { command: errand.command, draft: body.draft, version: body.version } });
+  const done = await call(session, 'POST', '/submissions', { json: { command: errand.command, draft: body.draft, version: body.version, expected: body.expected } });
   await keepRemote(errand.draft, {
-    submission: done.submission, number: done.number, content: body.content, queued: false, problem: null, state: 'in_review',
+    submission: done.submission, number: done.number, content: body.content, queued: false, problem: null, state: 'in_review', last: null,
   });
 }
 
@@ -173,8 +205,13 @@ export async function follow(session, id) {
   const known = await remote(id);
   if (!mine || !known.submission) return null;
   const now = /** @type {Submission} */ (await call(session, 'GET', `/submissions/${known.submission}`));
-  await keepRemote(id, { state: now.state, content: now.content });
+  await keepRemote(id, { state: now.state, content: now.content, last: now.seq });
   return now;
+}
+
+/** Have those told whom a submission waits for. @param {Session} session @param {string} submission @param {string} command */
+export async function nudge(session, submission, command) {
+  await call(session, 'POST', `/submissions/${encodeURIComponent(submission)}/nudge`, { json: { command } });
 }
 
 /** Take a submission back. @param {Session} session @param {string} id @param {string} command */

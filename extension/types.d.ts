@@ -11,18 +11,24 @@ export interface Picture { url: string; alt: string; read: boolean }
 export interface RawCapture {
   title: string; summary: string; author: string; html: string; cover: string;
   account: string; siteName: string; whole: boolean;
+  /** Words that stand in the page where nobody can see them; they are not in `html`. */
+  hidden?: string[];
 }
+
+/** Something that was not taken over, by kind and by what the page calls it. */
+export interface Left { kind: 'video' | 'audio' | 'drawing' | 'background' | 'card' | 'hidden'; name: string }
 
 /** The same after the inventory: addresses absolute, what could and could not be read. */
 export interface Inventory {
   html: string; words: number; pictures: { url: string; from: string; alt: string }[];
-  cover: { url: string; from: string } | null; videos: number; audios: number; others: number;
+  cover: { url: string; from: string } | null; left: Left[];
 }
 
 /** The first line of the panel. */
 export interface Report {
   title: boolean; words: number; pictures: number; cover: number;
   missing: { videos: number; audios: number; pictures: number; others: number };
+  left: Left[];
 }
 
 export interface Facts {
@@ -37,6 +43,10 @@ export interface Draft {
   title: string; summary: string; author: string; source: Source; html: string;
   pictures: Picture[]; cover: string | null;
   facts: Facts; channels: string[]; scheduled: string | null; message: string; closed: boolean;
+  /** Digest of what stood in the site's editor when it was captured; empty where it was no editor. */
+  origin: string;
+  /** Where it corrects or takes down what is published. */
+  act: { operation: 'edit' | 'withdraw'; channel: string; previous: string } | null;
 }
 
 /** What the desk knows of a draft; written by the worker only. */
@@ -45,6 +55,8 @@ export interface Remote {
   owner: string;
   desk: string | null; version: number; saving: boolean; sent: Record<string, string>; result: DeskDraft | null;
   problem: Problem | null; queued: boolean; submission: string | null; number: string; content: string | null;
+  /** The submission's last entry that this person has been shown; null while nobody has looked. */
+  last: number | null;
   state: string;
 }
 
@@ -62,6 +74,8 @@ export interface Problem {
   code: string; status: number; title: string; detail: string; rule?: string; article?: string; next?: string;
   version?: number;
   look?: Preflight;
+  /** What the desk's text says otherwise than what was written. */
+  differs?: { field: string; mine: string; theirs: string };
   ask?: { name: string; office: string; extension: string }[]; missing?: string[];
 }
 
@@ -70,7 +84,8 @@ export interface Session {
   paired: string; device: string;
 }
 
-export interface Channel { id: string; platform: string; account: string; name: string; unit: string; filing: string; used: number; limit: number }
+export interface Channel { id: string; platform: string; account: string; name: string; unit: string; filing: string; used: number; limit: number;
+  capabilities: Record<string, boolean> }
 
 export interface Preflight {
   answered: boolean; blocking: number;
@@ -83,17 +98,21 @@ export interface Preflight {
   window_to: string;
 }
 
+/** A note of a return (docs/spec/notes.md). */
+export interface Note { field: string; start: number; quote: string; note: string; replace_with: string | null }
+
 export interface Submission {
   id: string; number: string; revision: number; draft: string; content: string | null; title: string; state: string; made_at: string; since: string;
   window_to: string; waiting: { words: string; people: { name: string; office: string; extension: string }[] }[];
-  returned: { by: string; at: string; reason: string } | null; notes: { quote: string; note: string }[];
-  publications: { channel: string; name: string; state: string; url: string }[];
+  returned: { by: string; at: string; reason: string; text: string } | null; notes: Note[];
+  publications: { id: string; channel: string; name: string; state: string; url: string }[];
+  seq: number; nudge: { sent_to: { name: string; office: string }[]; next_at: string } | null;
 }
 
 /** Something the person asked for that must reach the desk once, however often it is tried. */
 export interface Errand { draft: string; command: string; person: string; address: string; at: string;
   /** What was handed in, once it may have arrived: from then on exactly this is repeated. */
-  body: { draft: string; version: number; content: string } | null;
+  body: { draft: string; version: number; content: string | null; expected: number | null } | null;
 }
 
 export interface Managed { known: boolean; deskUrl: string; orgName: string }

@@ -48,9 +48,14 @@ export function told(problem) {
   const code = KNOWN.includes(problem.code ?? '') ? problem.code : 'failed';
   const basis = [problem.rule, problem.article].filter(Boolean).join(' ');
   return {
-    what: [problem.title || t(`problem_${code}`), problem.detail].filter(Boolean).join(chinese() ? '：' : ': '),
+    what: [problem.title || t(`problem_${code}`), problem.detail || differing(problem)].filter(Boolean).join(chinese() ? '：' : ': '),
     basis,
     next: problem.next || (problem.title ? '' : t(`problem_${code}_next`)),
     ask: (problem.ask ?? []).map(({ name, office, extension }) => [name, office && `(${office})`, extension].filter(Boolean).join(' ')).join(chinese() ? '、' : ', '),
   };
+}
+
+/** Where the desk's text is another than what was written. @param {Partial<Problem>} problem */
+function differing({ differs }) {
+  return differs ? t('differs', t(`field_${differs.field}`), differs.mine, differs.theirs) : '';
 }

@@ -15,20 +15,23 @@ export const generic = {
   read: () => {
     const meta = (/** @type {string} */ name) =>
       document.querySelector(`meta[property="${name}"], meta[name="${name}"]`)?.getAttribute('content')?.trim() ?? '';
-    const picked = getSelection();
-    const chosen = picked && !picked.isCollapsed && picked.toString().trim() ? picked.getRangeAt(0).cloneContents() : null;
+    const copy = /** @type {import('./copy.js').Copy} */ (/** @type {any} */ (globalThis)['qianfaCopy']);
+    const selection = getSelection();
+    const wanted = selection !== null && !selection.isCollapsed && selection.toString().trim() !== '';
+    const composed = wanted ? /** @type {any} */ (selection).getComposedRanges?.({ shadowRoots: copy.shadows() })?.[0] ?? null : null;
+    const picked = wanted ? (composed && !composed.collapsed ? composed : selection.getRangeAt(0)) : null;
     const weight = (/** @type {Element} */ element) => [...element.querySelectorAll('p')].reduce((sum, p) => sum + (p.textContent ?? '').trim().length, 0);
     const places = [...document.querySelectorAll('article, main, [role=main], .article, .content, #content')];
     const main = places.sort((a, b) => weight(b) - weight(a)).find((place) => weight(place) > 0) ?? document.body;
-    const holder = document.createElement('div');
-    holder.append(chosen ?? main.cloneNode(true));
-    for (const idle of holder.querySelectorAll('script, style, noscript, nav, aside, form, header > nav, footer, button')) idle.remove();
+    const { html, hidden } = picked ? copy(document.body, picked) : copy(main);
+    const holder = new DOMParser().parseFromString(html, 'text/html').body;
+    if (!picked) for (const idle of holder.querySelectorAll('nav, aside, form, header > nav, footer, button')) idle.remove();
     const heading = holder.querySelector('h1');
     const title = meta('og:title') || (document.querySelector('h1')?.textContent ?? '').trim() || document.title.trim();
-    if (!chosen && heading && (heading.textContent ?? '').trim() === title) heading.remove();
+    if (!picked && heading && (heading.textContent ?? '').trim() === title) heading.remove();
     return {
       title, summary: meta('og:description') || meta('description'), author: meta('author'), html: holder.innerHTML,
-      cover: chosen ? '' : meta('og:image'), account: '', siteName: meta('og:site_name') || location.hostname, whole: !chosen,
+      cover: picked ? '' : meta('og:image'), account: '', siteName: meta('og:site_name') || location.hostname, whole: !picked, hidden,
     };
   },
 };

@@ -3,13 +3,16 @@
  * is shown to the person before anything is sent.
  */
 
+import { install } from './copy.js';
 import { generic } from './generic.js';
 import { inventory, readPicture } from './page.js';
 import { weibo } from './weibo.js';
 import { wechat } from './wechat.js';
 import { wordpress } from './wordpress.js';
+import { sha256 } from '../content.js';
 import { keepDraft } from '../drafts.js';
 import { asPicture, keepPicture } from '../pictures.js';
+import { gist } from '../reading.js';
 
 /** @typedef {import('../types').Draft} Draft */
 /** @typedef {import('../types').RawCapture} RawCapture */
@@ -44,17 +47,45 @@ export function choose(address) {
  * @param {number} tab @param {Draft | null} into @returns {Promise<Draft>}
  */
 export async function capture(tab, into = null) {
-  const { url = '' } = await chrome.tabs.get(tab);
-  const site = choose(url);
-  if (!site) throw new CannotRead('unsupported_page');
-  const raw = /** @type {RawCapture | null} */ (await inject(tab, site.world, site.read, []));
-  const html = String(raw?.html ?? '');
-  if (!raw || html.length > HTML_LIMIT) throw new CannotRead(raw ? 'too_large' : 'page_closed');
-  const found = /** @type {Inventory} */ (await inject(tab, 'ISOLATED', inventory, [html, String(raw.cover ?? '')]));
+  const { site, url, raw, found } = await read(tab);
   const made = assemble(site, url, tab, raw, found, into);
+  made.origin = site.editor ? await origin(raw, found) : '';
   await readPictures(made, tab, found);
   await keepDraft(made);
   return made;
+}
+
+/**
+ * Whether the editor that a draft was captured from still says the same; null where that cannot be seen any more, because the tab
+ * shows something else or the click that allowed reading it is over.
+ * @param {Draft} mine @returns {Promise<boolean | null>}
+ */
+export async function same(mine) {
+  if (mine.tab === null || !mine.origin) return null;
+  try {
+    const { url, raw, found } = await read(mine.tab);
+    return url === mine.url ? (await origin(raw, found)) === mine.origin : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {number} tab */
+async function read(tab) {
+  const { url = '' } = await chrome.tabs.get(tab);
+  const site = choose(url);
+  if (!site) throw new CannotRead('unsupported_page');
+  if (site.world === 'ISOLATED') await inject(tab, 'ISOLATED', install, []);
+  const raw = /** @type {RawCapture | null} */ (await inject(tab, site.world, site.read, []));
+  const html = String(raw?.html ?? '');
+  if (!raw || html.length > HTML_LIMIT) throw new CannotRead(raw ? 'too_large' : 'page_closed');
+  const found = /** @type {Inventory} */ (await inject(tab, 'ISOLATED', inventory, [html, String(raw.cover ?? ''), Array.isArray(raw.hidden) ? raw.hidden.map(String) : []]));
+  return { site, url, raw, found };
+}
+
+/** @param {RawCapture} raw @param {Inventory} found */
+function origin(raw, found) {
+  return sha256(new TextEncoder().encode(JSON.stringify([raw.title, raw.summary, raw.author, gist(found.html)])));
 }
 
 /** @param {number} tab @param {'ISOLATED' | 'MAIN'} world @param {(...args: any[]) => unknown} func @param {unknown[]} args */
@@ -76,20 +107,22 @@ async function inject(tab, world, func, args) {
 function assemble(site, url, tab, raw, found, into) {
   const now = new Date().toISOString();
   const line = (/** @type {unknown} */ value) => String(value ?? '').replace(/\s+/g, ' ').trim().normalize('NFC');
+  const count = (/** @type {string} */ kind) => found.left.filter((item) => item.kind === kind).length;
   const reprint = { kind: /** @type {const} */ ('reprinted'), name: line(raw.siteName), url };
   return {
     id: into?.id ?? crypto.randomUUID(), made: into?.made ?? now, changed: now, site: site.id, siteName: line(raw.siteName), url,
     account: line(raw.account), tab,
     report: {
       title: line(raw.title) !== '', words: found.words, pictures: 0, cover: 0,
-      missing: { videos: found.videos, audios: found.audios, pictures: 0, others: found.others },
+      missing: { videos: count('video'), audios: count('audio'), pictures: 0, others: count('card') + count('drawing') + count('background') },
+      left: found.left,
     },
     title: line(raw.title), summary: line(raw.summary), author: line(raw.author) || into?.author || '',
     source: into?.source ?? (site.editor ? { kind: 'original', name: '', url: '' } : reprint),
     html: found.html, pictures: found.pictures.map(({ url: name, alt }) => ({ url: name, alt, read: false })),
     cover: found.cover?.url ?? found.pictures[0]?.url ?? null,
     facts: into?.facts ?? { category: '', sensitive: false, executives: false, external_quote: false, ai_generated: false, reprinted_pictures: false },
-    channels: into?.channels ?? [], scheduled: into?.scheduled ?? null, message: into?.message ?? '', closed: false,
+    channels: into?.channels ?? [], scheduled: into?.scheduled ?? null, message: into?.message ?? '', closed: false, origin: '', act: into?.act ?? null,
   };
 }
 
@@ -122,7 +155,7 @@ async function readOne(draft, tab, url, from) {
 
 /** @param {string} from */
 function embedded(from) {
-  const found = /^data:image\/[a-z+.-]+;base64,([A-Za-z0-9+/=\s]+)$/.exec(from);
+  const found = /^data:image\/[a-z0-9+.-]+(?:;[a-z0-9=-]+)*;base64,([A-Za-z0-9+/=\s]+)$/i.exec(from.replaceAll('%2B', '+').replaceAll('%2F', '/').replaceAll('%3D', '='));
   return found?.[1] && found[1].length < PICTURE_LIMIT * 1.4 ? found[1] : null;
 }
 

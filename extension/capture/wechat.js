@@ -25,17 +25,19 @@ export const wechat = {
       return '';
     };
     const frame = /** @type {HTMLIFrameElement | null} */ (document.querySelector('#ueditor_0'));
+    const copy = /** @type {import('./copy.js').Copy} */ (/** @type {any} */ (globalThis)['qianfaCopy']);
     const body = document.querySelector('.ProseMirror') ?? frame?.contentDocument?.body ?? document.querySelector('.edui-body-container');
+    const { html, hidden } = body ? copy(body) : { html: '', hidden: [] };
     const cover = /** @type {HTMLElement | null} */ (document.querySelector('.js_cover img, .appmsg_thumb img, .js_cover, .js_cover_preview_new'));
     const painted = /url\("?([^")]+)"?\)/.exec(cover?.style.backgroundImage ?? '');
     return {
       title: text('#title|#js_title_place|[data-id=title]'),
       summary: text('#js_description|[name=digest]'),
       author: text('#author'),
-      html: body?.innerHTML ?? '',
+      html,
       cover: (cover instanceof HTMLImageElement ? cover.currentSrc || cover.src : '') || painted?.[1] || '',
       account: text('.weui-desktop_name|.weui-desktop-account__nickname|.weui-desktop-account__info .weui-desktop-name'),
-      siteName: '', whole: true,
+      siteName: '', whole: true, hidden,
     };
   },
 };

@@ -21,9 +21,11 @@ export const weibo = {
     const cover = /** @type {HTMLImageElement | null} */ (document.querySelector('.cover_img img, [class*="cover"] img'));
     const article = document.querySelector('.WB_editor_iframe_new .ProseMirror, .ProseMirror, .WB_editor_iframe_new');
     if (article) {
+      const copy = /** @type {import('./copy.js').Copy} */ (/** @type {any} */ (globalThis)['qianfaCopy']);
+      const { html, hidden } = copy(article);
       return {
         title: value('textarea[placeholder*="标题"], input[placeholder*="标题"]'), summary: value('textarea[placeholder*="导语"]'), author: '',
-        html: article.innerHTML, cover: cover?.currentSrc || cover?.src || '', account, siteName: '', whole: true,
+        html, cover: cover?.currentSrc || cover?.src || '', account, siteName: '', whole: true, hidden,
       };
     }
     const holder = document.createElement('div');

@@ -1,7 +1,7 @@
 /** The body's editor: a cleaned copy of what was captured, pictures from this machine, a grey tile for each that is missing. */
 
 import { asPicture, keepPicture, picture } from '../pictures.js';
-import { clean } from '../ui/clean.js';
+import { clean, write } from '../ui/clean.js';
 import { h } from '../ui/dom.js';
 import { t } from '../words.js';
 
@@ -96,13 +96,13 @@ export class Editor {
     this.changed();
   }
 
-  /** The body as HTML with the pictures' own addresses (built where nothing loads), and the list of its pictures. @returns {{html: string, pictures: Picture[]}} */
+  /** The body as HTML in one spelling, with the pictures' own addresses, and the list of its pictures. @returns {{html: string, pictures: Picture[]}} */
   value() {
     const inert = document.implementation.createHTMLDocument('');
-    const copy = inert.importNode(this.host, true);
+    const holder = inert.importNode(this.host, true);
     /** @type {Map<string, Picture>} */
     const pictures = new Map();
-    for (const node of /** @type {NodeListOf<HTMLElement>} */ (copy.querySelectorAll('img, .tile'))) {
+    for (const node of /** @type {NodeListOf<HTMLElement>} */ (holder.querySelectorAll('img, .tile'))) {
       const read = node.localName === 'img';
       const url = node.dataset['src'] || (read ? '' : `https://embedded.invalid/missing-${pictures.size + 1}`);
       const alt = (read ? node.getAttribute('alt') : node.dataset['alt']) ?? '';
@@ -114,8 +114,8 @@ export class Editor {
       node.replaceWith(image);
       if (url) pictures.set(url, { url, alt, read });
     }
-    for (const mark of copy.querySelectorAll('mark')) mark.replaceWith(...mark.childNodes);
-    return { html: copy.innerHTML, pictures: [...pictures.values()] };
+    for (const mark of holder.querySelectorAll('mark')) mark.replaceWith(...mark.childNodes);
+    return { html: write(holder), pictures: [...pictures.values()] };
   }
 
   /** The words alone, without the tiles. */
@@ -126,18 +126,58 @@ export class Editor {
     return words.trim();
   }
 
-  /** Mark the words that a note speaks of; returns whether they were found. @param {string} quote @param {string} note */
-  mark(quote, note) {
+  /**
+   * Mark the words that a note speaks of, over the borders of elements and whatever white space lies between; returns whether
+   * they were found. `number` stands beside them and on the note; of several places the one nearest to `start` is meant.
+   * @param {string} quote @param {number} number @param {number} [start] where the words stood in the plain text
+   */
+  mark(quote, number, start = 0) {
+    const wanted = [...quote.replace(/\s/g, '')].join('');
+    if (wanted === '') return false;
     const walker = document.createTreeWalker(this.host, NodeFilter.SHOW_TEXT);
-    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-      const from = quote ? (node.nodeValue ?? '').indexOf(quote) : -1;
-      if (from < 0) continue;
-      const range = document.createRange();
-      range.setStart(node, from);
-      range.setEnd(node, from + quote.length);
-      range.surroundContents(h('mark', { title: note }));
-      return true;
+    /** @type {{node: Text, at: number}[]} */
+    const places = [];
+    let text = '';
+    for (let node = /** @type {Text | null} */ (walker.nextNode()); node; node = /** @type {Text | null} */ (walker.nextNode())) {
+      if (node.parentElement?.closest('.tile')) continue;
+      for (let at = 0; at < node.length; at += 1) {
+        const letter = node.data.charAt(at);
+        if (/\s/.test(letter)) continue;
+        text += letter;
+        places.push({ node, at });
+      }
     }
-    return false;
+    /** @type {number[]} */
+    const found = [];
+    for (let from = text.indexOf(wanted); from >= 0; from = text.indexOf(wanted, from + 1)) found.push(from);
+    const [from] = found.sort((a, b) => Math.abs(a - start) - Math.abs(b - start));
+    if (from === undefined) return false;
+    wrap(places.slice(from, from + wanted.length), number);
+    return true;
+  }
+
+  /** Put other words where a note's words stand. @param {number} number @param {string} words */
+  take(number, words) {
+    const [first, ...more] = this.host.querySelectorAll(`mark[data-note="${number}"]`);
+    for (const mark of more) mark.remove();
+    if (first) first.textContent = words;
+  }
+
+  /** Show the place of a note. @param {number} number */
+  reveal(number) {
+    const found = this.host.querySelector(`mark[data-note="${number}"]`);
+    found?.scrollIntoView({ block: 'center' });
+  }
+}
+
+/** Put the letters at these places into `mark` elements, one a text node. @param {{node: Text, at: number}[]} places @param {number} number */
+function wrap(places, number) {
+  const nodes = [...new Set(places.map(({ node }) => node))];
+  for (const [turn, node] of nodes.entries()) {
+    const own = places.filter((place) => place.node === node);
+    const range = document.createRange();
+    range.setStart(node, own[0]?.at ?? 0);
+    range.setEnd(node, (own[own.length - 1]?.at ?? 0) + 1);
+    range.surroundContents(h('mark', { 'data-note': number, class: turn === nodes.length - 1 ? 'last' : null }));
   }
 }

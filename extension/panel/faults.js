@@ -11,6 +11,8 @@ export function faults(draft, now) {
   /** @type {Fault[]} */
   const found = [];
   const need = (/** @type {boolean} */ fine, /** @type {string} */ field, /** @type {string} */ words) => void (fine || found.push({ field, words }));
+  need(draft.scheduled === null || draft.scheduled > now.toISOString(), 'scheduled', 'faultScheduled');
+  if (draft.act?.operation === 'withdraw') return found;
   need(draft.title !== '', 'title', 'faultTitle');
   need(length(draft.title) <= 64, 'title', 'faultTitleLong');
   need(length(draft.summary) <= 120, 'summary', 'faultSummaryLong');
@@ -21,7 +23,6 @@ export function faults(draft, now) {
   need(draft.source.kind === 'original' || draft.source.name !== '', 'sourceName', 'faultSourceName');
   need(draft.source.kind === 'original' || isLink(draft.source.url), 'sourceUrl', 'faultSourceUrl');
   need(draft.channels.length > 0, 'channels', 'faultChannels');
-  need(draft.scheduled === null || draft.scheduled > now.toISOString(), 'scheduled', 'faultScheduled');
   return found;
 }
 

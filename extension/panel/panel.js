@@ -2,23 +2,28 @@
 
 import { fingerprint, length } from '../content.js';
 import { draft, drafts, keepDraft, remote } from '../drafts.js';
-import { keepPicture, picture } from '../pictures.js';
 import { ask, at, h, problemCard, Told } from '../ui/dom.js';
 import { translate, t } from '../words.js';
-import { drawChannels, preselect } from './channels.js';
+import { blank, follower } from './begin.js';
+import { drawAct, drawChannels, preselect } from './channels.js';
+import { drawCovers } from './covers.js';
 import { Editor } from './editor.js';
 import { faults, standIn } from './faults.js';
+import { drawNotes } from './notes.js';
 import { drawOutcome } from './outcome.js';
 import { drawPreflight, drawRemoved, drawReport } from './preflight.js';
 
 /** @typedef {import('../types').Draft} Draft */
 /** @typedef {import('../types').Remote} Remote */
 /** @typedef {import('../types').Channel} Channel */
+/** @typedef {import('../types').Submission} Submission */
 
 const SAVE_AFTER = 300;
 const ASK_AFTER = 900;
 const FOLLOW_EVERY = 10_000;
 const FLAGS = /** @type {const} */ (['sensitive', 'external_quote', 'executives', 'ai_generated', 'reprinted_pictures']);
+/** The states from which the next revision may be handed in. */
+const REVISABLE = new Set(['returned', 'recalled', 'expired']);
 const LINES = /** @type {const} */ (['title', 'summary', 'author', 'message']);
 
 /** @type {Draft | null} */
@@ -28,6 +33,7 @@ let known = [];
 let turn = 0;
 let blocking = 0;
 let revising = false;
+let other = false;
 /** @type {Record<string, ReturnType<typeof setTimeout> | undefined>} */
 const timers = {};
 const editor = new Editor(at('body'), () => changed());
@@ -64,8 +70,10 @@ async function drawWho() {
 async function show(next) {
   open = next;
   revising = false;
+  other = false;
   blocking = 0;
   at('notice').replaceChildren();
+  at('notes').replaceChildren();
   at('empty').hidden = next !== null;
   if (next === null) {
     for (const id of ['form', 'foot', 'outcome']) at(id).hidden = true;
@@ -75,6 +83,7 @@ async function show(next) {
   }
   await fill(next);
   await redraw();
+  void compare();
 }
 
 /** Which face a draft has: the form, or the card of what was handed in. */
@@ -109,7 +118,7 @@ async function fill(mine) {
   if (!mine.facts.category && typeof lastCategory === 'string') field('category').value = lastCategory;
   known = await ask('channels').catch(async () => (await chrome.storage.local.get('channels'))['channels'] ?? []);
   await chrome.storage.local.set({ channels: known });
-  open = { ...read(mine), channels: mine.channels.length ? mine.channels : await preselect(mine, known) };
+  open = { ...read(mine), channels: mine.channels.length || mine.act ? mine.channels : await preselect(mine, known) };
   await keepDraft(open);
 }
 
@@ -147,49 +156,26 @@ async function drawForm() {
   const text = editor.text();
   field('summary').placeholder = standIn(text);
   at('bodyCount').textContent = t('words', text.replace(/\s/g, '').length.toLocaleString());
-  drawChannels(at('channels'), known, mine, (ids) => {
+  at('form').dataset['act'] = mine.act?.operation ?? 'publish';
+  at('otherNow').hidden = !other;
+  if (mine.act) drawAct(at('channels'), known, mine.act);
+  else drawChannels(at('channels'), known, mine, (ids) => {
     if (open) open = { ...open, channels: ids };
     changed();
   });
-  await drawCovers(mine);
+  await drawCovers(at('covers'), at('cutting'), mine, cover);
   const missing = faults(mine, new Date());
   for (const input of document.querySelectorAll('.faulty')) input.classList.remove('faulty');
   for (const item of missing) at(item.field).classList.add('faulty');
   at('blocks').textContent = t('blocks', blocking);
   const gaps = missing.length + blocking;
-  at('submit').textContent = gaps ? t('stillMissing', gaps) : t('submit');
-}
-
-/** @param {Draft} mine */
-async function drawCovers(mine) {
-  const urls = [...new Set([...(mine.cover ? [mine.cover] : []), ...mine.pictures.filter((item) => item.read).map((item) => item.url)])];
-  if (urls.join(' ') === at('covers').dataset['of'] && mine.cover === (at('covers').dataset['on'] || null)) return;
-  at('covers').dataset['of'] = urls.join(' ');
-  at('covers').dataset['on'] = mine.cover ?? '';
-  const tiles = [];
-  for (const url of urls) {
-    const bytes = await picture(mine.id, url);
-    if (!bytes) continue;
-    const image = h('img', { src: URL.createObjectURL(bytes), alt: t('cover') });
-    tiles.push(h('button', { type: 'button', role: 'radio', 'aria-checked': String(url === mine.cover), class: 'coverTile', onclick: () => choose(url) }, image));
-  }
-  const pick = h('input', { type: 'file', accept: 'image/png,image/jpeg,image/gif,image/webp', onchange: (/** @type {Event} */ event) => void own(event) });
-  at('covers').replaceChildren(...tiles, h('label', { class: 'tile coverTile' }, pick, h('span', {}, t('dragPicture'))));
+  at('submit').textContent = gaps ? t('stillMissing', gaps) : t(mine.act?.operation === 'withdraw' ? 'submitPlain' : 'submit');
 }
 
 /** @param {string} url */
-function choose(url) {
+function cover(url) {
   if (open) open = { ...open, cover: url };
   changed();
-}
-
-/** @param {Event} event */
-async function own(event) {
-  const file = /** @type {HTMLInputElement} */ (event.target).files?.[0];
-  if (!file || !open) return;
-  const url = `https://embedded.invalid/${crypto.randomUUID()}`;
-  await keepPicture(open.id, url, file);
-  choose(url);
 }
 
 /** @param {Partial<import('../types').Problem>} problem */
@@ -257,9 +243,8 @@ async function submit() {
   try {
     await chrome.storage.local.set({ lastCategory: open.facts.category, [`lastChannels:${open.site}:${open.account}`]: open.channels });
     const { end } = await ask('submit', { id: open.id });
-    revising = false;
     if (end === 'session_gone') say(new Told({ code: 'session_gone' }));
-    await redraw();
+    await handed(open);
   } catch (error) {
     say(error);
   } finally {
@@ -267,18 +252,33 @@ async function submit() {
   }
 }
 
+/** What came of the click: the card, or the form with the reason; what has changed meanwhile is looked at anew. @param {Draft} mine */
+async function handed(mine) {
+  const { problem, queued } = await remote(mine.id);
+  if (queued || !problem) revising = false;
+  else if (problem.code === 'stale_view') {
+    const found = /** @type {Submission | null} */ (await ask('follow', { id: mine.id }).catch(() => null));
+    revising = found !== null && REVISABLE.has(found.state);
+    if (revising) await revise(found);
+  }
+  await redraw();
+}
+
 /** @param {Remote} now */
 async function outcome(now) {
   if (!open) return;
   const mine = open;
   const found = now.submission ? await ask('follow', { id: mine.id }).catch((error) => void say(error)) : null;
-  drawOutcome(at('outcome'), mine, now, found ?? null, {
+  drawOutcome(at('outcome'), mine, now, found ?? null, known, other, {
     fingerprint: now.content ? fingerprint(now.content) : '',
     recall: () => void act('recall', { id: mine.id, command: crypto.randomUUID() }),
     unqueue: () => void act('unqueue', { id: mine.id }),
     retry: () => void act('drain', {}),
     close: () => void closeDraft(mine),
-    revise: () => void revise(found?.notes ?? [], found?.returned ? t(`reason_${found.returned.reason}`) : ''),
+    revise: () => void revise(found ?? null),
+    nudged: () => void redraw(),
+    failed: say,
+    follow: (publication, operation) => void follower(mine, publication, operation).then(show),
   });
   later('follow', FOLLOW_EVERY, redraw);
 }
@@ -301,15 +301,24 @@ async function closeDraft(mine) {
   await show(null);
 }
 
-/** Back to the form with everything kept, the notes at their places. @param {{quote: string, note: string}[]} notes @param {string} reason */
-async function revise(notes, reason) {
+/** Back to the form with everything kept, the notes at their places. @param {Submission | null} found */
+async function revise(found) {
   clearTimeout(timers['follow']);
   revising = true;
+  at('notice').replaceChildren();
   await redraw();
-  at('notes').replaceChildren(...(reason ? [h('p', { class: 'note' }, reason)] : []), ...notes.map(({ quote, note }) => {
-    const placed = editor.mark(quote, note);
-    return h('p', { class: 'note' }, quote ? h('q', {}, quote) : null, ` ${note}`, placed || !quote ? null : h('small', {}, ` ${t('notePlaceGone')}`));
-  }));
+  if (found?.state === 'returned') drawNotes(at('notes'), found, editor, field, changed);
+  later('ask', 0, preflight);
+}
+
+/** Look whether the editor still says what was captured from it; the desk knows nothing of that. */
+async function compare() {
+  const mine = open;
+  if (!mine?.origin) return;
+  const same = await ask('same', { id: mine.id }).catch(() => null);
+  if (open?.id !== mine.id || other === (same === false)) return;
+  other = same === false;
+  await redraw();
 }
 
 async function again() {
@@ -323,27 +332,13 @@ async function again() {
   }
 }
 
-async function blank() {
-  const now = new Date().toISOString();
-  /** @type {Draft} */
-  const made = {
-    id: crypto.randomUUID(), made: now, changed: now, site: 'blank', siteName: '', url: '', account: '', tab: null,
-    report: { title: false, words: 0, pictures: 0, cover: 0, missing: { videos: 0, audios: 0, pictures: 0, others: 0 } },
-    title: '', summary: '', author: '', source: { kind: 'original', name: '', url: '' }, html: '', pictures: [], cover: null,
-    facts: { category: '', sensitive: false, executives: false, external_quote: false, ai_generated: false, reprinted_pictures: false },
-    channels: [], scheduled: null, message: '', closed: false,
-  };
-  await keepDraft(made);
-  await chrome.storage.session.set({ current: made.id });
-  await show(made);
-}
-
 function listen() {
   at('form').addEventListener('input', (event) => { if (event.target !== at('body')) changed(); });
   at('form').addEventListener('submit', (event) => event.preventDefault());
   at('submit').addEventListener('click', () => void submit());
   at('again').addEventListener('click', () => void again());
-  at('blank').addEventListener('click', () => void blank());
+  at('blank').addEventListener('click', () => void blank().then(show));
+  addEventListener('focus', () => void compare());
   addEventListener('online', () => void ask('drain').then(redraw, say));
   addEventListener('dragover', (event) => event.preventDefault());
   addEventListener('drop', (event) => event.preventDefault());

@@ -8,15 +8,20 @@ import { chinese, t } from '../words.js';
 /** @typedef {import('../types').Preflight} Preflight */
 /** @typedef {import('../types').Channel} Channel */
 
-/** The first line: what was read and what was not. @param {HTMLElement} host @param {Draft} draft */
+/** The first line: what was read and what was not; below it each thing that stayed behind, by name. @param {HTMLElement} host @param {Draft} draft */
 export function drawReport(host, draft) {
   host.hidden = draft.site === 'blank';
   const { report } = draft;
+  const left = report.left ?? [];
+  const count = (/** @type {string} */ kind) => left.filter((item) => item.kind === kind).length;
   const read = [report.title ? t('readTitle') : '', t('readWords', report.words.toLocaleString()), t('readPictures', report.pictures), t('readCover', report.cover)];
-  const { videos, audios, pictures, others } = report.missing;
-  const not = [videos ? t('missVideos', videos) : '', audios ? t('missAudios', audios) : '', pictures ? t('missPictures', pictures) : '', others ? t('missOthers', others) : ''];
+  const kinds = /** @type {const} */ ([['video', 'missVideos'], ['audio', 'missAudios'], ['drawing', 'missDrawings'], ['background', 'missBackgrounds'], ['card', 'missOthers'], ['hidden', 'missHidden']]);
+  const not = [report.missing.pictures ? t('missPictures', report.missing.pictures) : '', ...kinds.map(([kind, key]) => (count(kind) ? t(key, count(kind)) : ''))];
   const join = (/** @type {string[]} */ parts) => parts.filter(Boolean).join(t('listSeparator'));
-  host.textContent = join(not) ? t('reportBoth', join(read), join(not)) : t('reportRead', join(read));
+  const names = kinds.map(([kind]) => ({ kind, list: left.filter((item) => item.kind === kind && item.name).slice(0, 30) })).filter(({ list }) => list.length);
+  const rows = names.map(({ kind, list }) => h('li', { 'data-kind': kind }, h('b', {}, t(`left_${kind}`)), ...list.flatMap(({ name }) => [' ', h('q', {}, name)])));
+  host.replaceChildren(h('p', {}, join(not) ? t('reportBoth', join(read), join(not)) : t('reportRead', join(read))),
+    ...(rows.length ? [h('details', { open: count('hidden') > 0 }, h('summary', {}, t('leftBehind')), h('ul', {}, ...rows))] : []));
 }
 
 /** @param {HTMLElement} host @param {DeskDraft} result */

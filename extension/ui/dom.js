@@ -52,10 +52,12 @@ export function problemCard(problem, button = null) {
 
 const MARKS = /** @type {Record<string, string>} */ ({
   draft: '○', queued: '○', in_review: '◔', released: '✓', done: '●', returned: '↩', recalled: '○', cancelled: '○', expired: '○',
+  held: '◔', intended: '◔', prepared: '◔', dispatched: '◔', pending: '◔', unknown: '?', live: '●', gone: '○', withdrawn: '○', replaced: '○',
+  rejected: '⊘', absent: '⊘', abandoned: '⊘', stopped: '⊘', missed: '⊘',
 });
 
-/** A state as shape, word and colour. @param {string} state */
-export function chip(state) {
-  const known = Object.hasOwn(MARKS, state) ? state : 'other';
-  return h('span', { class: `chip ${known}` }, h('span', { 'aria-hidden': 'true' }, MARKS[known] ?? '○'), known === 'other' ? state : t(`state_${known}`));
+/** A state as shape, word and colour. @param {string} state @param {string} [key] the word's key, where it is not the submission's */
+export function chip(state, key = `state_${state}`) {
+  const known = Object.hasOwn(MARKS, state);
+  return h('span', { class: `chip ${known ? state : 'other'}` }, h('span', { 'aria-hidden': 'true' }, MARKS[state] ?? '○'), known ? t(key) : state);
 }

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ ID = "fbblnbpmdnifioeinmcbeppnmmmglfkc"
 ORIGIN = f"chrome-extension://{ID}"
 HOSTS = {
     "mp.weixin.qq.com": "wechat.html", "weibo.com": "weibo.html", "classic.test": "classic.html", "blocks.test": "blocks.html",
-    "news.test": "article.html", "hostile.test": "hostile.html",
+    "news.test": "article.html", "hostile.test": "hostile.html", "card.weibo.com": "weibo-article.html", "modern.test": "modern.html",
 }
 ADDRESS = {
     "wechat": "http://mp.weixin.qq.com/cgi-bin/appmsg?t=media/appmsg_edit_v2&action=edit", "weibo": "http://weibo.com/",
     "classic": "http://classic.test/wp-admin/post.php?post=1", "blocks": "http://blocks.test/wp-admin/post-new.php",
     "article": "http://news.test/2026/1.html", "hostile": "http://hostile.test/1",
+    "wechat-135": "http://mp.weixin.qq.com/cgi-bin/appmsg?t=media/appmsg_edit_v2&page=wechat-135.html",
+    "wechat-old": "http://mp.weixin.qq.com/cgi-bin/appmsg?t=media/appmsg_edit&page=wechat-old.html",
+    "weibo-article": "http://card.weibo.com/article/v5/editor", "modern": "http://modern.test/1",
 }
 
 
@@ -65,7 +69,7 @@ class Pages:
             name = request.path.rpartition("/")[2]
             return web.Response(body=png(sum(name.encode())), content_type="image/png")
         if host in HOSTS and not request.path.startswith("/leak"):
-            return web.Response(body=(Path(__file__).parent / "pages" / HOSTS[host]).read_bytes(), content_type="text/html", charset="utf-8")
+            return web.Response(body=(Path(__file__).parent / "pages" / Path(request.query.get("page", HOSTS[host])).name).read_bytes(), content_type="text/html", charset="utf-8")
         return web.Response(status=404)
 
 
@@ -179,6 +183,15 @@ class Chromium:
         await panel.attach("panel/panel.html")
         return panel
 
+    async def window(self, path: str) -> Page:
+        """Return the window of its own in which one of the extension's pages opened."""
+        for _ in range(100):
+            for page in self.context.pages:
+                if page.url == f"{ORIGIN}/{path}":
+                    return page
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{path} did not open")
+
     async def panel(self, draft: str = "") -> Page:
         """Open the panel's page in a tab of the width of a side panel."""
         page = await self.context.new_page()
@@ -233,13 +246,39 @@ class Chromium:
         raise AssertionError("the service worker lives on")
 
 
+class Policy:
+    """The administrator's settings for one browser.
+
+    Debian's Chromium reads `/etc/chromium/policies/managed`, so it runs in a mount namespace of its own where `/etc/chromium` is
+    this folder, and no other browser on the machine hears of it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "etc" / "policies" / "managed" / "extension.json"
+        self._file.parent.mkdir(parents=True)
+        self.executable = folder / "chromium"
+        namespace = "unshare --mount" if os.geteuid() == 0 else "unshare --map-root-user --mount"
+        self.executable.write_text(
+            f"#!/bin/sh\nexec {namespace} sh -c 'mount --bind \"$0\" /etc/chromium && exec /usr/bin/chromium \"$@\"' '{folder / 'etc'}' \"$@\"\n",
+        )
+        self.executable.chmod(0o755)
+
+    def set(self, **values: str) -> None:
+        """Write the policy; a running browser notices within seconds."""
+        self._file.write_text(json.dumps({"3rdparty": {"extensions": {ID: values}}}))
+
+
 @contextlib.asynccontextmanager
-async def chromium(profile: Path, port: int, *rules: str) -> AsyncIterator[Chromium]:
-    """Start Chromium with the extension; the fixture hosts' names lead to `port`, `rules` are resolver rules of the test's own."""
+async def chromium(profile: Path, port: int, *rules: str, executable: Path = Path("/usr/bin/chromium"), natural: bool = False) -> AsyncIterator[Chromium]:
+    """Start Chromium with the extension.
+
+    The fixture hosts' names lead to `port`, `rules` are resolver rules of the test's own; `natural` leaves windows the size they
+    were opened with.
+    """
     names = ",".join([*rules, *(f"MAP {host} 127.0.0.1:{port}" for host in (*HOSTS, "img.closed.test"))])
     async with async_playwright() as playwright:
         context = await playwright.chromium.launch_persistent_context(
-            str(profile), executable_path="/usr/bin/chromium", headless=True, ignore_default_args=["--disable-extensions"],
+            str(profile), executable_path=str(executable), headless=True, no_viewport=natural, ignore_default_args=["--disable-extensions"],
             args=[f"--load-extension={EXTENSION}", "--enable-unsafe-extension-debugging", f"--host-resolver-rules={names}", "--disable-gpu",
                   "--no-first-run", "--disable-component-update"],
         )

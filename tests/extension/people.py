@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Page
+from playwright.async_api import FilePayload, Page
 
 from gateway.demo.backdrop import Backdrop
 from gateway.demo.browse import Browser, Form
+from gateway.demo.people import Player
 from tests.extension.browser import Chromium, png
 from tests.extension.relay import Relay
+
+_STEPS: dict[tuple[str, str], int] = {}
+"""The last code's time step of a person at a counter: a code is good once, whichever test used it."""
 
 
 @dataclass(slots=True)
@@ -65,6 +70,29 @@ class Office:
             for form in forms:
                 await person.submit(form)
 
+    async def sign(self, key: str, title: str) -> None:
+        """Sign the open step of an item at the counter with a code that was not used yet."""
+        [item] = [item for item in await self.mine() if item["title"] == title]
+        settings = self.company.settings
+        async with Browser() as browser:
+            person = Player(
+                name=key, person=self.company.staffed.people[key], secret=self.company.staffed.secrets[key], counter=settings.counter_url, inside=self.inside,
+                desk=settings.desk_url, browser=browser, last_step=_STEPS.get((settings.counter_url, key), 0),
+            )
+            await person.sign_in()
+            await person.sign(item["id"])
+            _STEPS[(settings.counter_url, key)] = person.last_step
+
+    async def send_back(self, key: str, title: str, reason: str, *notes: tuple[str, str, str], text: str = "") -> None:
+        """Send an item back at the counter, with notes {quote, words, suggestion} at their places."""
+        [item] = [item for item in await self.mine() if item["title"] == title]
+        typed = {f"{name}{at}": words for at, note in enumerate(notes) for name, words in zip(("quote", "note", "fix"), note, strict=True)}
+        async with Browser() as person:
+            await self.at_counter(person, key)
+            page = await person.get(f"{self.company.settings.counter_url}/s/item/{item['id']}")
+            done = await person.submit(page.form("/s/return"), reason=reason, text=text, **typed)
+        assert done.status == 200, done.words()
+
     async def captured(self, title: str) -> Page:
         """Capture the editor's page and return the panel with everything filled in but the click."""
         await self.browser.store({"language": "zh"})
@@ -72,7 +100,7 @@ class Office:
         panel = await self.browser.panel(await self.browser.capture(page))
         await panel.wait_for_selector("#form:not([hidden])")
         await panel.fill("#title", title)
-        await panel.set_input_files("#body .tile input", files=[{"name": "a.png", "mimeType": "image/png", "buffer": png(7, 900, 500)}])
+        await panel.set_input_files("#body .tile input", files=FilePayload(name="a.png", mimeType="image/png", buffer=png(7, 900, 500)))
         await panel.select_option("#category", "company")
         await eventually(panel, "document.querySelector('#saved').textContent === '已自动保存'")
         return panel
@@ -87,7 +115,7 @@ class Office:
         await page.evaluate("chrome.alarms.create('tick', {when: Date.now()})")
         await page.close()
 
-    async def mine(self) -> list[dict[str, str]]:
+    async def mine(self) -> list[dict[str, Any]]:
         """Return the paired person's submissions as the desk's API tells them."""
         session = await self.browser.stored("session")
         async with Browser() as person:
@@ -95,7 +123,7 @@ class Office:
                 "GET", f"{self.company.settings.desk_url}/api/v1/submissions", headers={"Authorization": f"Bearer {session['token']}"},
             )
         assert status == 200, answer
-        found: list[dict[str, str]] = answer["submissions"]
+        found: list[dict[str, Any]] = answer["submissions"]
         return found
 
 

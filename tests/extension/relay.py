@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Final
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final
 
+from gateway import canonical
+
+_LENGTH: Final = re.compile(rb"(?i)content-length: *(\d+)")
 SUBMISSION: Final = b"POST /api/v1/submissions "
 
 
 class Relay:
-    """Passes bytes to `port`; `requests` keeps the request lines."""
+    """Passes requests to `port` and answers back; `requests` keeps the request lines.
+
+    `lie` alters the manifest of each answer that has one, and the digest is counted anew over the lie: what a desk would do that
+    was taken over.
+    """
 
     def __init__(self, port: int) -> None:
         self._upstream = port
@@ -20,6 +30,7 @@ class Relay:
         self.up = True
         self.lose_answer_to_submission = False
         self.swap: tuple[bytes, bytes] | None = None
+        self.lie: Callable[[dict[str, Any]], None] | None = None
         self.requests: list[str] = []
 
     async def start(self) -> None:
@@ -73,13 +84,25 @@ class Relay:
         back.close()
 
     async def _back(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, lost: asyncio.Event) -> None:
-        with contextlib.suppress(OSError):
-            while data := await there.read(1 << 20):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                head = await there.readuntil(b"\r\n\r\n")
+                length = _LENGTH.search(head)
+                body = await there.readexactly(int(length[1])) if length else b""
                 if lost.is_set():
                     self.cut()
                     return
-                if self.swap is not None:
-                    data = data.replace(*self.swap)
-                writer.write(data)
+                writer.write(b"".join(self._told(head, body)))
                 await writer.drain()
         writer.close()
+
+    def _told(self, head: bytes, body: bytes) -> tuple[bytes, bytes]:
+        if self.swap is not None:
+            body = body.replace(*self.swap)
+        if self.lie is not None and b'"manifest":{' in body:
+            answer = json.loads(body)
+            self.lie(answer["manifest"])
+            answer["content"] = canonical.digest(answer["manifest"])
+            body = json.dumps(answer, ensure_ascii=False).encode()
+            head = _LENGTH.sub(b"Content-Length: %d" % len(body), head)
+        return head, body

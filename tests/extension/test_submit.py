@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -150,16 +154,98 @@ async def test_unpairing_ends_the_session_at_the_desk_too(office: Office) -> Non
     assert status == 401
 
 
-async def test_a_desk_that_alters_the_words_is_caught(office: Office) -> None:
-    """Threat model, first row: a desk that stores other words than were typed gets no submission, and the person is told."""
+def _body(before: str, after: str) -> Callable[[dict[str, Any]], None]:
+    def lie(manifest: dict[str, Any]) -> None:
+        assert before in manifest["body"], manifest["body"]
+        manifest["body"] = manifest["body"].replace(before, after)
+    return lie
+
+
+def _pictures_swapped(manifest: dict[str, Any]) -> None:
+    """Two pictures change places, in the body and in the list."""
+    held = [item for item in manifest["media"] if item["role"] == "body"]
+    first, second = (next(tag for tag in re.findall(r"<img [^>]*>", manifest["body"]) if item["sha256"] in tag) for item in held[:2])
+    manifest["body"] = manifest["body"].replace(first, "\0").replace(second, first).replace("\0", second)
+    held[0], held[1] = held[1], held[0]
+    manifest["media"] = [*(item for item in manifest["media"] if item["role"] == "cover"), *held]
+
+
+async def test_a_desk_that_alters_anything_is_caught_before_the_submission(office: Office) -> None:
+    """A desk that keeps another text, with a digest that fits its lie, gets no submission; the person sees what differs. Honest: no alarm."""
     await office.pair()
-    office.relay.swap = ("冬修".encode(), "春修".encode())
     panel = await office.captured("冬修水渠完工了")
-    await eventually(panel, "document.querySelector('#notice').innerText.includes('与您填写的不一致')")
+    await office.answered(panel)
+    assert await panel.inner_text("#notice") == ""
+    lies: list[tuple[Callable[[dict[str, Any]], None], str]] = [
+        (lambda manifest: manifest.update(title="春修水渠完工了"), "标题：您写的是「冬修水渠完工了」，工作台存下的是「春修水渠完工了」"),
+        (_body("4.2公里", "9.9公里"), "正文：您写的是「"),
+        (_body("更换了", "拆除了"), "正文：您写的是「"),
+        (_body("<p>入冬前", '<p style="color:#ffffff">入冬前'), "样式：您写的是「"),
+        (_pictures_swapped, "图片或图片顺序"),
+        (lambda manifest: manifest.update(source={"kind": "reprinted", "name": "某报", "url": ""}), "来源"),
+        (lambda manifest: manifest.update(media=manifest["media"][1:]), "封面"),
+    ]
+    for lie, told in lies:
+        office.relay.lie = lie
+        await panel.click("#submit")
+        await eventually(panel, f"document.querySelector('#notice').innerText.includes({json.dumps(told)})")
+        assert "没有提交" in await panel.inner_text("#notice")
+        assert not await panel.is_visible("#outcome")
+    office.relay.lie = None
+    office.relay.swap = ("冬修".encode(), "春修".encode())
     await panel.click("#submit")
-    await eventually(panel, "document.querySelector('#notice').innerText.includes('没有提交')")
-    await asyncio.sleep(0.5)
+    await eventually(panel, "document.querySelector('#notice').innerText.includes('指纹')")
     assert "POST /api/v1/submissions" not in office.relay.requests
+    office.relay.swap = None
+    await panel.click("#submit")
+    await until(panel, "#number")
+
+
+async def test_a_returned_item_shows_its_notes_at_their_places_and_goes_in_again(office: Office) -> None:
+    """Red badge, popup, notes at the words in the panel, 改好再报, revision 2 under the same number; a stale view is told, not overwritten."""
+    await office.pair()
+    panel = await office.captured("轮灌时间缩短了")
+    await office.answered(panel)
+    await panel.click("#submit")
+    await until(panel, "#number")
+    number = await panel.inner_text("#number")
+    await office.send_back(
+        "gu", "轮灌时间缩短了", "data", ("由三天缩短到一天半。工程部提醒", "数字与9月简报不一致", ""), ("轮灌时间缩短了", "标题写明地点", ""),
+        ("已经删掉的话", "找不到的一句", ""), ("老旧支管", "竣工图上叫主管", "老旧主管"), text="请一并核对",
+    )
+    await office.tick()
+    await eventually(panel, "document.querySelector('#outcome').innerText.includes('已退回')")
+    assert "顾长庚" in await panel.inner_text("#outcome .note >> nth=0")
+    shown = await panel.inner_text("#outcome")
+    assert all(words in shown for words in ("数据待核", "请一并核对", "数字与9月简报不一致"))
+    assert await panel.evaluate("chrome.action.getBadgeText({})") == "1"
+    assert await panel.evaluate("chrome.action.getBadgeBackgroundColor({})") == [163, 33, 26, 255]
+    popup = await office.browser.page("popup/popup.html")
+    await eventually(popup, "document.querySelector('#list li')?.innerText.includes('已退回')")
+    assert "轮灌时间缩短了" in await popup.inner_text("#list li >> nth=0")
+    await popup.close()
+    await panel.bring_to_front()
+    await panel.click("text=改好再报")
+    await until(panel, "#notes .note[data-note='4']")
+    assert await panel.evaluate("[...document.querySelectorAll('#body mark[data-note=\"1\"]')].map((mark) => mark.textContent).join('')") == "由三天缩短到一天半。工程部提醒"
+    assert "在标题" in await panel.inner_text("#notes .note[data-note='2']")
+    assert "原句已改动" in await panel.inner_text("#notes .note[data-note='3']")
+    await panel.click("#notes .note[data-note='1'] button")
+    assert await panel.evaluate("(() => { const r = document.querySelector('#body mark').getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight; })()")
+    await panel.click("#notes .note[data-note='4'] .take")
+    assert "4.2公里老旧主管" in await panel.inner_text("#body")
+    await panel.fill("#title", "云岗村轮灌时间缩短了")
+    await office.answered(panel)
+    draft = panel.url.rpartition("=")[2]
+    seen = await office.browser.stored(f"remote:{draft}")
+    await office.browser.store({f"remote:{draft}": {**seen, "last": seen["last"] - 1}})
+    await panel.click("#submit")
+    await eventually(panel, "document.querySelector('#notice').innerText.includes('之后有变动')")
+    await panel.click("#submit")
+    await eventually(panel, "document.querySelector('#outcome').checkVisibility() && document.querySelector('#outcome').innerText.includes('第 2 稿')")
+    assert await panel.inner_text("#number") == number
+    assert [(item["state"], item["revision"]) for item in await office.mine() if item["number"] == number] == [("in_review", 2)]
+    assert await panel.evaluate("chrome.action.getBadgeText({})") == ""
 
 
 async def test_a_wrong_code_is_refused_in_words(office: Office) -> None:
