@@ -30,6 +30,8 @@ RESTARTS: Final = 20
 STEADY_SECONDS: Final = 600.0
 """After so long without an end, restarts are counted from the beginning."""
 GROUP: Final = "qianfa"
+PROGRESS: Final = "progress"
+"""The file beside `pid` in which a starting enforcer says how many percent of its log are verified."""
 
 
 class LaunchRefused(Exception):
@@ -247,6 +249,16 @@ def _uid_or(name: str) -> int:
         return -1
 
 
+def _percent(file: Path) -> str:
+    """Return what a starting process says of itself, empty where it says nothing; the file is another user's and may hold anything."""
+    try:
+        with file.open("rb") as opened:
+            text = opened.read(4).decode("ascii", "replace")
+    except OSError:
+        return ""
+    return text if text.isdecimal() and int(text) <= 100 else ""
+
+
 class Launcher:
     """Both processes as children of this one."""
 
@@ -271,7 +283,7 @@ class Launcher:
         return identity(self._settings.enforcer_user if name == "enforcer" else self._settings.desk_user)
 
     def start(self, *, wait: float = 60.0, say: Callable[[str], None] = lambda _line: None) -> None:
-        """Start both and wait until both are ready.
+        """Start both and wait until both are ready, `wait` seconds from the last word that a process gave of its progress; `say` hears of it.
 
         Raises:
             LaunchRefused: a process ended, or was not ready in time.
@@ -302,14 +314,19 @@ class Launcher:
     def _spawn(self, name: str, target: Callable[..., None], *arguments: object) -> None:
         ready = self._ready(name)
         ready.unlink(missing_ok=True)
+        ready.with_name(PROGRESS).unlink(missing_ok=True)
         child = self._context.Process(target=target, args=(self._settings, str(ready), *arguments), name=f"qianfa-{name}")
         child.start()
         self._children[name] = child
 
     def _wait_ready(self, name: str, seconds: float) -> None:
-        end, ready = time.monotonic() + seconds, self._ready(name)
+        end, ready, told = time.monotonic() + seconds, self._ready(name), ""
         while not ready.exists():
             child = self._children[name]
+            percent = _percent(ready.with_name(PROGRESS))
+            if percent not in {"", told}:
+                end, told = time.monotonic() + seconds, percent
+                self._say(f"正在核对存证：{percent}%   verifying the log: {percent} %")
             if not child.is_alive():
                 raise LaunchRefused(f"the {name} ended with status {child.exitcode} before it was ready")
             if time.monotonic() > end:

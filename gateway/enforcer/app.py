@@ -29,11 +29,13 @@ from gateway.enforcer.counter import init_counter
 from gateway.enforcer.lifecycle import Lifecycle
 from gateway.enforcer.metrics import init_metrics
 from gateway.enforcer.parts import Parts
+from gateway.enforcer.progress import StartProgress
 from gateway.enforcer.sessions import Sessions
 from gateway.enforcer.socket import init_socket
 from gateway.enforcer.startup import Progress, StartRefused
 from gateway.enforcer.watchdog import Watchdog, leave_with
 from gateway.enforcer.worker import Worker
+from gateway.launcher import PROGRESS
 from gateway.listening import serve_tcp, serve_unix
 from gateway.log.errors import LogUnavailable
 from vault.errors import VaultError
@@ -184,7 +186,9 @@ async def run(
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, enforcer.stopped.set)
         try:
-            await enforcer.open()
+            progress = StartProgress(ready.with_name(PROGRESS) if ready is not None else None)
+            await enforcer.open(progress=progress)
+            progress.done()
             settle()
             await enforcer.unseal_by_key_file()
             await enforcer.listen()
