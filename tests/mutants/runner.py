@@ -129,14 +129,16 @@ class Planter:
         cold, warm = [], []
         for target in self.plan.targets:
             imported = {line for line, names in self.measured.runs.get(target, {}).items() if "import" in names}
-            planted = mutants(Path(self.plan.root, target).read_text(encoding="utf-8"), target)
+            source = Path(self.plan.root, target).read_text(encoding="utf-8")
+            called = {line for line, body in _bodies(source).items() if not imported.isdisjoint(body)}
+            planted = mutants(source, target)
             for mutant, _ in planted:
                 if mutant.owner is not None:
                     first, last = self.reach.get((target, mutant.where), mutant.span)
                     self.reach[target, mutant.where] = (min(first, mutant.span[0]), max(last, mutant.span[1] + 1))
             for mutant, tree in planted[::self.plan.step]:
                 if self.plan.only is None or mutant.key in self.plan.only:
-                    inside = mutant.owner is not None and not imported & set(range(mutant.span[0], mutant.span[1] + 1))
+                    inside = mutant.owner is not None and mutant.owner[1] not in called and imported.isdisjoint(range(mutant.span[0], mutant.span[1] + 1))
                     (warm if inside else cold).append((mutant, tree))
         return cold, warm
 
@@ -317,6 +319,15 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _codes(constant)
+
+
+def _bodies(source: str) -> dict[int, range]:
+    """Return the lines of each function's body by its first line: what runs at import may have made functions that keep their code."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return {
+        min([node.lineno, *(one.lineno for one in node.decorator_list)]): range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1)
+        for node in functions
+    }
 
 
 def _functions(paths: set[str]) -> dict[tuple[str, str, int], list[types.FunctionType]]:

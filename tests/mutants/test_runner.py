@@ -10,6 +10,7 @@ from tests.mutants import __main__, operators, project, report
 
 TOY = '''"""A toy."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 LIMITS = {"a": 3, "b": 5}
@@ -30,6 +31,15 @@ def never_called() -> int:
     return 1
 
 
+def _maker(factor: int) -> Callable[[int], int]:
+    def made(count: int) -> int:
+        return count * factor
+    return made
+
+
+double = _maker(2)
+
+
 @lru_cache
 def cached(name: str) -> int:
     return LIMITS[name] * 2
@@ -46,6 +56,10 @@ def test_a():
     assert toy.allowed("a", 4) is False
     with pytest.raises(KeyError, match="c"):
         toy.allowed("c", 0)
+
+
+def test_made_at_import():
+    assert toy.double(3) == 6
 
 
 def test_cached_first():
@@ -81,6 +95,7 @@ def test_it_sees_what_a_test_sees_and_names_what_none_sees(tmp_path: Path) -> No
     assert said["module", "{'a': 3, 'b': 5} without 'b'"] == "survived"
     assert said["module", "3 → 4"] == "killed"
     assert said["never_called", "1 → 2"] == "survived"
+    assert said["_maker.made", "return count * factor → return None"] == "killed"  # although the function was made before the bug was planted
     assert said["cached", "2 → 3"] == "killed"  # by the second test that asks, although the first one filled the cache
     assert (root / "toy.py").read_text() == TOY
     row = report.table({"toy.py": {"bugs": found["results"]}}).splitlines()[2]
@@ -97,9 +112,9 @@ def test_what_was_said_of_a_bug_stands_while_its_function_does(tmp_path: Path) -
     (tmp_path / "toy.py").write_text('"""Longer."""\n\n' + changed)
     said = {(bug["where"], bug["change"]): bug for bug in __main__._said(tmp_path, ["toy.py"], old).values()}
     assert said["allowed", "raise KeyError(name) → pass"]["status"] == "killed"
-    assert said["allowed", "raise KeyError(name) → pass"]["line"] == 17
+    assert said["allowed", "raise KeyError(name) → pass"]["line"] == 18
     assert {bug["status"] for (where, _), bug in said.items() if where == "_kept"} == {"not run"}
-    assert {bug["status"] for (where, _), bug in said.items() if where == "module"} == {"not run"}
+    assert (said["module", "3 → 4"]["status"], said["module", "2 → 3"]["status"]) == ("not run", "killed")
     assert {bug["status"] for (where, _), bug in said.items() if where == "never_called"} == {"killed"}
 
 

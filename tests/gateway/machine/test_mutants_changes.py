@@ -171,6 +171,8 @@ def test_who_governs_today_is_counted(company: Company) -> None:
         with denied("change_invalid") as caught:
             company.propose("xu", second, *gone)
         assert caught.value.detail == "governors"
+    with denied("change_invalid"):
+        company.propose("xu", appoint("fang", Office.AUDITOR, start=company.at), *gone)
     company.change("xu", "he", appoint("qin", Office.SYSADMIN, start=later))
     with denied("change_invalid"):
         company.propose("xu", *gone)

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.machine import blackouts, publications, rerouting
+from gateway import canonical
+from gateway.machine import blackouts, publications, rerouting, signing
 from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import Blackout, Channel, Office
 from gateway.protocol import commands as c
@@ -274,3 +275,34 @@ def test_a_decision_counts_for_its_own_stage_only(company: Company) -> None:
     assert rerouting.counts(submission, submission.signatures[0], approval)
     assert not rerouting.counts(submission, submission.signatures[0], replace(approval, id="approve:other"))
     assert not rerouting.counts(submission, submission.signatures[0], replace(approval, offices=release.offices))
+
+
+def test_a_stricter_table_keeps_back_what_is_held_and_what_is_begun(company: Company) -> None:
+    """The route is asked again at both of the gate's questions."""
+    held, begun = company.released("ch_web")[0], company.released("ch_wechat")[0]
+    company.spend(begun)
+    company.rules = STRICTER
+    with denied("rerouted"):
+        company.spend(held)
+    with denied("rerouted"):
+        company.dispatch(begun)
+    company.rules = RULES
+    company.spend(held)
+    company.dispatch(begun)
+
+
+def test_a_suspended_releaser_whose_place_another_took_voids_the_own_token(company: Company) -> None:
+    """Two channels of one step are released by two people: the second decision stands for the step, the first still carries its token."""
+    submission = company.submit("lu", "ch_web", "ch_weibo")
+    company.approve("gu", submission)
+    found = company.state.submissions[submission]
+    tokens = []
+    for person, channel in (("fang", "ch_web"), ("xu", "ch_weibo")):
+        plain = company.item(person, submission, "release", channels=(channel,))
+        said = signing.build_statement(company.state, found, found.stages[-1], person, "brand_pr", plain.salt, channels=(channel,))
+        tokens.append(company.sign(person, replace(plain, statement=canonical.digest(said)))[-1].object)
+    assert [s.person for s in found.signatures] == ["gu", "xu"]
+    company.suspend("fang")
+    with denied("person_suspended"):
+        company.spend(tokens[0])
+    company.spend(tokens[1])
