@@ -12,12 +12,15 @@ HEIGHT: Final = 96
 STEP: Final = 72
 
 
-def weekly(rows: Sequence[tuple[str, int, int]], published: str, refused: str) -> Markup:
-    """Return a stacked bar a week: published below, refused above, each with its number; `rows` are (Monday, published, refused)."""
+def weekly(rows: Sequence[tuple[str, int, int]], published: str, refused: str, width: str = "long") -> Markup:
+    """Return a stacked bar a week: published below, refused above, each with its number; `rows` are (Monday, published, refused).
+
+    `width` is the class that says on which screens it stands: `long` on wide ones, `short` on phones.
+    """
     top = max((p + r for _, p, r in rows), default=0) or 1
-    width = STEP * len(rows)
+    across = STEP * len(rows)
     parts = [
-        (f'<svg class="chart" viewBox="0 0 {width} {HEIGHT + 40}" role="img" aria-label="{escape(published)} / {escape(refused)}" '
+        (f'<svg class="chart {escape(width)}" viewBox="0 0 {across} {HEIGHT + 40}" role="img" aria-label="{escape(published)} / {escape(refused)}" '
         'preserveAspectRatio="xMinYMid meet">'),
     ]
     for at, (week, done, stopped) in enumerate(rows):
@@ -30,7 +33,7 @@ def weekly(rows: Sequence[tuple[str, int, int]], published: str, refused: str) -
         if done or stopped:
             parts.append(f'<text class="num" x="{x + 20}" y="{y - low - high - 4}" text-anchor="middle">{label}</text>')
         parts.append(f'<text class="axis" x="{x + 20}" y="{y + 16}" text-anchor="middle">{escape(week[5:])}</text>')
-    parts.append(f'<line class="base" x1="0" y1="{HEIGHT + 16}" x2="{width}" y2="{HEIGHT + 16}"/></svg>')
+    parts.append(f'<line class="base" x1="0" y1="{HEIGHT + 16}" x2="{across}" y2="{HEIGHT + 16}"/></svg>')
     return Markup("".join(parts))  # noqa: S704 -- numbers and escaped words only
 
 

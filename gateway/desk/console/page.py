@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,6 +63,8 @@ def fingerprint(digest: str | None, groups: int = 8) -> str:
 def lasted(t: Callable[..., str], earlier: str, now: str) -> str:
     """Return how long ago `earlier` was, in words."""
     seconds = max(0, instants.seconds_between(Instant(earlier), Instant(now)))
+    if seconds < 60:
+        return t("ago.now")
     if seconds < 3600:
         return t("ago.minutes", n=int(seconds // 60))
     if seconds < 48 * 3600:
@@ -70,8 +73,11 @@ def lasted(t: Callable[..., str], earlier: str, now: str) -> str:
 
 
 async def directory(request: web.Request) -> Directory:
-    """Return the directory; read anew only after the read model has changed."""
-    parts = request.app[PARTS]
+    """Return the directory in the request's language; read anew only after the read model has changed."""
+    return replace(await _directory(request.app[PARTS]), lang=request[LANG])
+
+
+async def _directory(parts: Parts) -> Directory:
     changes = parts.follower.changes
     if parts.directory is not None and parts.directory[0] == changes:
         return parts.directory[1]

@@ -69,7 +69,8 @@ async def _chart(request: web.Request) -> dict[str, Any]:
     found = await counters(parts, *(f"week:{week}:{what}" for week in weeks for what in ("published", "refused")))
     rows = [(week, found[f"week:{week}:published"], found[f"week:{week}:refused"]) for week in weeks]
     t = words(request)
-    return {"svg": weekly(rows, t("chart.published"), t("chart.refused")), "rows": rows, "any": any(p or r for _, p, r in rows)}
+    titles = t("chart.published"), t("chart.refused")
+    return {"svg": weekly(rows, *titles), "short": weekly(rows[-WEEKS // 2:], *titles, "short"), "rows": rows, "any": any(p or r for _, p, r in rows)}
 
 
 async def publication(request: web.Request) -> web.Response:

@@ -28,18 +28,19 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """The whole directory at one moment."""
+    """The whole directory at one moment, in the reader's language where it has words of its own."""
 
     people: dict[str, Person]
     units: dict[str, UnitRow]
     channels: dict[str, ChannelRow]
     appointments: tuple[AppointmentRow, ...]
     group: str
+    lang: str = "zh"
 
     def name(self, person: str) -> str:
-        """Return a person's name; the id where it was erased, 系统 for the enforcer itself."""
+        """Return a person's name; the id where it was erased, 签发服务 for the enforcer itself."""
         if person == "system":
-            return "签发服务"
+            return "signing service" if self.lang == "en" else "签发服务"
         known = self.people.get(person)
         return known.name if known is not None else person
 

@@ -282,6 +282,7 @@ async def test_the_directory_is_read_again_after_every_change(place: Place) -> N
     browser = await place.browser("he")
     await browser.get("/people")
     first = place.parts.directory
+    assert first is not None
     await browser.get("/channels")
     assert place.parts.directory is first
     await place.house.runner.submit(Request(

@@ -19,6 +19,8 @@
     event.preventDefault();
     if (hot.tagName === "INPUT") hot.focus(); else hot.click();
   });
+  const here = document.querySelector(".nav [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
   document.addEventListener("htmx:responseError", (event) => {
     if (event.detail.xhr.status === 401) location.assign("/welcome?next=" + encodeURIComponent(location.pathname));
   });
