@@ -211,6 +211,8 @@ def test_no_blackout_covers_a_withdrawal(company: Company) -> None:
         return blackouts.covering(company.state, "unit_it", "ch_web", operation, at)
 
     assert covering(found.start) == covering(instants.plus(found.end, -0.001)) == covering(found.start, "edit") == [found]
+    with denied("blackout"):
+        company.submit("lu", "ch_web", window_to=found.end, scheduled=found.start)
     assert covering(found.end) == covering(instants.plus(found.start, -0.001)) == covering(found.start, "withdraw") == []
 
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from gateway import canonical
-from gateway.machine import signing
+from gateway.machine import signing, submissions
+from gateway.machine.context import Context
 from gateway.machine.state import Office, Signature
 from gateway.protocol import commands as c
 from gateway.protocol import instants
 from gateway.protocol.claims import LIMIT, Claims
+from gateway.protocol.commands import Grade, Request
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
 from tests.gateway.machine.company import FACTS, GROUP, START, WINDOW, Company, denied, text_digest
@@ -157,3 +159,22 @@ def test_all_that_waits_may_be_named(company: Company) -> None:
     said = signing.build_statement(company.state, found, found.stages[-1], "fang", "brand_pr", plain.salt, channels=("ch_web", "ch_weibo"))
     made = company.sign("fang", replace(plain, channels=("ch_web", "ch_weibo"), statement=canonical.digest(said)))
     assert [entry.data["channel"] for entry in made if entry.type == EntryType.TOKEN_MINTED] == ["ch_web", "ch_weibo"]
+
+
+def test_a_route_refuses_by_its_first_rule(company: Company) -> None:
+    """Of a route by two articles the one of its first step is named, for an author and for one person in two steps."""
+    submission = company.state.submissions[company.submit("lu", "ch_web", facts={"sensitive": True})]
+    context = Context(company.state, Request(command=None, actor="fang", grade=Grade.PROOF), company.at, company.ids)
+    assert [stage.rule for stage in submission.stages] == ["R17.1a", "R14", "R17.1a"]
+    for people, code in ((("lu", "shen", "fang"), "author_approves"), (("shen", "shen", "fang"), "same_person_twice")):
+        with denied(code) as caught:
+            signing.check_route(context, submission, "ch_web", {stage.id: person for stage, person in zip(submission.stages, people, strict=True)})
+        assert caught.value.rule == "R17.1a"
+
+
+def test_whom_to_ask_at_brand_and_pr(company: Company) -> None:
+    """Everyone there, and the head also where the head holds no other office; each once."""
+    assert submissions.governing_brand(company.state, company.at) == ("xu", "fang")
+    company.end_office("xu", Office.BRAND_PR)
+    assert submissions.governing_brand(company.state, company.at) == ("fang", "xu")
+    assert submissions.governors_of(company.state, company.at) == ("he", "xu")
