@@ -133,7 +133,7 @@ def _sign_item(
     if context.at >= submission.window_to:
         raise Denied("window_over")
     if submission.id in round_.returned:
-        raise Denied("wrong_state", detail="returned in the same list")
+        raise Denied("wrong_state")
     if item.verdict == "return":
         return [_return_item(context, item, submission, person, round_, signing, command.proof.method)]
     stage = next((stage for stage in submission.stages if stage.id == item.stage), None)
@@ -154,7 +154,7 @@ def _sign_item(
     )
     minted = []
     if stage.kind == "release":
-        check_method(state, command.proof.method, [*round_.all(submission).values(), signature])
+        check_method(state, command.proof.method, [*round_.all(submission).values()])
         minted = _mint_all(context, submission, targets, signature, round_, command.rip)
     round_.signed.setdefault(submission.id, {})[stage.id] = signature
     return [decision, *minted]
@@ -178,7 +178,7 @@ def _return_item(
     if stage.id != item.stage or item.reason is None:
         raise Denied("proof_mismatch", detail="stage")
     if submission.id in round_.signed:
-        raise Denied("wrong_state", detail="signed in the same list")
+        raise Denied("wrong_state")
     said = build_statement(context.state, submission, stage, person.id, office, item.salt, reason=item.reason, notes=item.notes)
     if canonical.digest(said) != item.statement:
         raise Denied("proof_mismatch", detail="statement")
@@ -205,7 +205,7 @@ def _check_turn(context: Context, submission: Submission, stage: Stage, person: 
         raise Denied("no_office", missing=(stage.id,), rule=stage.rule)
     if person.id == submission.author and (stage.kind == "approve" or stage.apart):
         raise Denied("author_approves", rule=stage.rule)
-    earlier = [s.person for s in round_.all(submission).values() if s.verdict == "approve" and s.stage != stage.id]
+    earlier = [s.person for s in round_.all(submission).values() if s.verdict == "approve"]
     if person.id in earlier and (stage.kind == "approve" or stage.apart):
         raise Denied("same_person_twice", rule=stage.rule)
     if stage.kind == "release":

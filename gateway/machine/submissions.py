@@ -363,11 +363,9 @@ def _in_state(new: SubmissionState, state: State, entry: Entry) -> Submission:
 def void_signatures(state: State, person: str) -> None:
     """Take away what a person signed and is not yet sent (regulation.md B, article 17; a suspension for cause)."""
     for submission in state.submissions.values():
-        signed = [s for s in submission.signatures if s.person == person]
-        if signed:
-            for signature in signed:
-                signature.void = True
-            submission.signatures = [s for s in submission.signatures if s.person != person]
+        left = [s for s in submission.signatures if s.person != person]
+        if len(left) != len(submission.signatures):
+            submission.signatures = left
             reindex(state, submission)
     for identifier in state.active:
         for signature in state.publications[identifier].signatures:

@@ -336,6 +336,27 @@ def test_what_needs_no_re_route(company: Company) -> None:
     assert waits_for(company, expired) == {("leader", GROUP)}
 
 
+def test_nothing_to_re_route_is_an_empty_list(company: Company) -> None:
+    """What a release adds to its list's entries where the route stands, or where there is nothing to release: nothing."""
+    context = Context(company.state, Request(command=None, actor="fang", grade=Grade.PROOF), company.at, company.ids)
+    waiting, live = found(company, company.submit("lu", "ch_web")), company.released("ch_web")[0]
+    company.spend(live)
+    company.dispatch(live)
+    sent = found(company, company.state.publications[live].submission)
+    assert rerouting.drafts(context, waiting, {}, asked_by="start") == []
+    strict = replace(context, rules=STRICTER)
+    assert rerouting.drafts(strict, sent, {}, asked_by="start") == []
+    assert [draft.type for draft in rerouting.drafts(strict, waiting, {}, asked_by="start")] == [EntryType.SUBMISSION_REROUTED]
+
+
+def test_a_signed_return_says_so(company: Company) -> None:
+    """The statement of a return has its own verdict, whatever the stage is for, with its reason and its notes."""
+    submission = found(company, company.submit("lu", "ch_web"))
+    said = signing.build_statement(company.state, submission, submission.stages[0], "gu", "unit_head", "s", reason="data", notes=None)
+    assert (said["verdict"], said["reason"], said["stage"]) == ("return", "data", HEAD)
+    assert signing.build_statement(company.state, submission, submission.stages[0], "gu", "unit_head", "s")["verdict"] == "approve"
+
+
 def test_what_counts_as_strict() -> None:
     """A recorded step is as strict only with no other office, as far apart, and for at least the same channels."""
     stage = Stage("release:brand_pr:g", "release", (("brand_pr", "g"),), "R17.1a", ("a", "b"))
