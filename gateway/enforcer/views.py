@@ -41,6 +41,7 @@ ENTRY_WORDS: Final[dict[str, tuple[str, str]]] = {
     EntryType.SUBMISSION_CANCELLED: ("取消", "Cancelled"),
     EntryType.SUBMISSION_EXPIRED: ("已过期", "Expired"),
     EntryType.SUBMISSION_RENEWED: ("续期", "Renewed"),
+    EntryType.SUBMISSION_HANDED: ("转交", "Handed over"),
     EntryType.SUBMISSION_REROUTED: ("流程按现行制度补步骤", "Re-routed by the table in force"),
     EntryType.SIGNING_MADE: ("签发验证", "Signed a list"),
     EntryType.DECISION_MADE: ("签发", "Decided"),

@@ -18,6 +18,7 @@ from gateway.machine import (
     channels,
     deployment,
     freezes,
+    handover,
     people,
     publications,
     rerouting,
@@ -39,11 +40,11 @@ ENVELOPE: Final = 1_024
 
 DECIDE: Final[DecideTable] = {
     **deployment.DECIDE, **people.DECIDE, **changes.DECIDE, **submissions.DECIDE, **signing.DECIDE, **publications.DECIDE, **freezes.DECIDE,
-    **attempts.DECIDE, **rerouting.DECIDE,
+    **attempts.DECIDE, **rerouting.DECIDE, **handover.DECIDE,
 }
 APPLY: Final[dict[str, Callable[[State, Entry], None]]] = {
     **deployment.APPLY, **people.APPLY, **channels.APPLY, **changes.APPLY, **submissions.APPLY, **signing.APPLY, **publications.APPLY,
-    **freezes.APPLY, **blackouts.APPLY, **rerouting.APPLY,
+    **freezes.APPLY, **blackouts.APPLY, **rerouting.APPLY, **handover.APPLY,
 }
 
 

@@ -321,6 +321,15 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """Somebody whom it waits for asks another who may decide it to do so; `to` is that person."""
+
+    submission: str
+    revision: int
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TakeBack:
     """A signer takes an approval back before the next stage has signed."""
 

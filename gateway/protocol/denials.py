@@ -69,6 +69,8 @@ CATALOGUE: Final[dict[str, Words]] = {
     "person_suspended": _w(403, "R20", "该人员已停权", "This person is suspended", "请联系品牌公关部", "Ask brand & PR", logged=True),
     "no_office": _w(403, "R17.1", "您现在没有办理这一步的职务", "You hold no office that may do this now",
                     "请由流程中列出的人办理", "One of the people named in the route must act", logged=True),
+    "not_holder": _w(403, "R17.1", "只能转交给同样可以办这一步的其他人", "It can only be handed to somebody else who may do this step",
+                     "请从列出的人里选", "Choose one of the people listed"),
     "author_approves": _w(403, "R17.1", "拟稿人不能审批自己的稿件", "An author never approves their own text",
                           "请由流程中列出的其他人办理", "Another person named in the route must act", logged=True),
     "same_person_twice": _w(403, "R17.1", "审批与放行须由不同的人办理", "Approval and release take different people",

@@ -73,6 +73,7 @@ def _later(company: Company) -> None:
     returned = company.submit("lu", "ch_wechat")
     company.sign("gu", item(company, "gu", confirmed, "approve", checked=text_digest("ticked")), back(company, "gu", returned))
     company.sign("fang", item(company, "fang", confirmed, "release", checked=text_digest("ticked"), channels=("ch_weibo",)))
+    company.do(c.HandOver(submission=confirmed, revision=1, to="xu"), "fang")
 
 
 def _people(company: Company) -> None:

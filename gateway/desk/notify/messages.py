@@ -55,6 +55,8 @@ def messages(session: Session, settings: DeskSettings, kind: str, entry: Entry, 
         yield from _author(session, settings, kind, about)
     elif kind in _ABOUT_PUBLICATION:
         yield from _publication(session, settings, kind, entry, about)
+    elif kind == "handed":
+        yield from _handed(session, settings, entry, about)
     elif kind == "emergency":
         yield from _emergency(session, settings, about)
     elif kind == "frozen":
@@ -82,6 +84,18 @@ def _waiting(session: Session, settings: DeskSettings, entry: Entry, about: str)
             key=f"waiting:{row.id}:{row.revision}.{len(row.stages)}:{','.join(row.waiting)}:{row.window_to}"[:200], person=person, subject=text, text=text,
             link=link, mail=mail_of(session, person), to_group=number == 0,
         )
+
+
+def _handed(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
+    row = session.get(SubmissionRow, about)
+    if row is None or row.revision != entry.data["revision"]:
+        return
+    person = str(entry.data["to"])
+    text = f"【转交给您】{name_of(session, entry.actor)} 请您办理《{row.title}》{_targets(session, row)}"
+    yield Message(
+        key=f"handed:{row.id}:{row.revision}:{person}", person=person, subject=text, text=text, link=f"{settings.counter_url}/s/item/{row.id}",
+        mail=mail_of(session, person),
+    )
 
 
 def nudge_messages(

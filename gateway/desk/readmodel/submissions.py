@@ -241,6 +241,13 @@ def _rerouted(p: Projection, entry: Entry) -> None:
     p.notice("rerouted", entry, row.id)
 
 
+def _handed(p: Projection, entry: Entry) -> None:
+    """Nothing changes but that somebody is told."""
+    row = find(p, entry.object)
+    if row is not None:
+        p.notice("handed", entry, row.id)
+
+
 def _decided(p: Projection, entry: Entry) -> None:
     data, row = entry.data, find(p, entry.object)
     if row is None:
@@ -310,6 +317,7 @@ PROJECT: ProjectTable = {
     EntryType.SUBMISSION_EXPIRED: _ends("expired", "expired"),
     EntryType.SUBMISSION_RENEWED: _renewed,
     EntryType.SUBMISSION_REROUTED: _rerouted,
+    EntryType.SUBMISSION_HANDED: _handed,
     EntryType.DECISION_MADE: _decided,
     EntryType.DECISION_TAKEN_BACK: _taken_back,
 }

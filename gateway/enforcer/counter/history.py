@@ -15,7 +15,7 @@ from gateway.protocol.entries import Entry, EntryType, load
 
 _ABOUT_SUBMISSION: Final = frozenset({
     EntryType.SUBMISSION_MADE, EntryType.SUBMISSION_RETURNED, EntryType.SUBMISSION_RECALLED, EntryType.SUBMISSION_CANCELLED,
-    EntryType.SUBMISSION_EXPIRED, EntryType.SUBMISSION_RENEWED, EntryType.SUBMISSION_REROUTED, EntryType.DECISION_MADE, EntryType.DECISION_TAKEN_BACK,
+    EntryType.SUBMISSION_EXPIRED, EntryType.SUBMISSION_RENEWED, EntryType.SUBMISSION_HANDED, EntryType.SUBMISSION_REROUTED, EntryType.DECISION_MADE, EntryType.DECISION_TAKEN_BACK,
 })
 _CHUNK: Final = 5_000
 
@@ -80,6 +80,11 @@ class History:
     def returned_by(self, signing: str) -> list[Entry]:
         """Return the entries that sent something back as part of one signed list."""
         return self._returns.get(signing, [])
+
+    def handed(self, submission: str, revision: int) -> Entry | None:
+        """Return the newest handing over of a revision, where nothing was decided about it since; else None."""
+        newest = self._submissions.get(submission, [None])[-1]
+        return newest if newest is not None and newest.type == EntryType.SUBMISSION_HANDED and newest.data["revision"] == revision else None
 
     def publications(self, submission: str) -> list[str]:
         """Return the publications that were released from a submission."""

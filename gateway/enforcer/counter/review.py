@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.enforcer.blobs import BlobAltered, BlobMissing
-from gateway.enforcer.counter import checklist, marked, outside, rendition, waiting
+from gateway.enforcer.counter import checklist, handing, marked, outside, rendition, waiting
 from gateway.enforcer.counter.compare import compare
 from gateway.enforcer.counter.parts import COUNTER, Counter, form_of, language, page, session_of
 from gateway.enforcer.counter.subject import channels_of, current_channel, find, findings, may_see, notes, of_channel, on_list, print_of
@@ -29,9 +29,11 @@ FLAGS: Final = ("sensitive", "executives", "external_quote", "ai_generated", "re
 async def queue(request: web.Request) -> web.Response:
     """Show what waits for this person, grouped, by when it is due."""
     counter, person = request.app[COUNTER], session_of(request).person
+    await counter.history.catch_up()
     found = waiting.turns(counter, person, counter.parts.runner.now())
     chosen = on_list(counter, person)
     return page(request, "queue.html", groups=waiting.grouped(found), counts=waiting.summary(found), chosen=chosen,
+                handed=handing.marks(counter, found, person),
                 done_today=await _done_today(counter, person))
 
 
@@ -59,7 +61,8 @@ async def item(request: web.Request) -> web.Response:
     turn = waiting.turn(counter, submission, person, now)
     return page(request, "item.html", **_shown(counter, submission, request, now), **_beside(found, submission),
                 view=view if view in VIEWS else "plain", turn=turn, at=at if at.isalnum() else "",
-                listable=lists_allowed(submission), partial=_partial(counter, submission, turn),
+                handed=handing.marks(counter, [turn] if turn else [], person).get(submission.id),
+                others_may=handing.others(counter, submission, person, language(request), now), listable=lists_allowed(submission), partial=_partial(counter, submission, turn),
                 both=waiting.both(counter.parts.runner.state, submission, person, now), chosen=on_list(counter, person),
                 checklist=checklist.items(counter, submission, person),
                 compared=await _compared(counter, submission, person) if view == "compare" else None,

@@ -49,7 +49,7 @@ ROUTES: Final = (
            "GET /s/done/{signing}", "GET /s/receipts", "GET /s/stops", "POST /s/seen", "POST /s/tick", "POST /s/list/add", "POST /s/list/remove", "POST /s/signout",
            "POST /s/desk-signin", "POST /s/sheet", "POST /s/emergency"),
     *_rows(Face.OUTSIDE, Need.SESSION, 2,
-           "POST /s/return", "POST /s/takeback", "POST /s/stop", "POST /s/freeze"),
+           "POST /s/return", "POST /s/handover", "POST /s/takeback", "POST /s/stop", "POST /s/freeze"),
     *_rows(Face.OUTSIDE, Need.SESSION, 3, "POST /s/prove"),
     *_rows(Face.INSIDE, Need.NOTHING, 0, "GET /s/enrol", "POST /s/enrol", "GET /s/recover", "POST /s/recover"),
     *_rows(Face.INSIDE, Need.SESSION, 0,

@@ -10,6 +10,7 @@ from gateway.canonical import NotCanonical
 from gateway.content import Content, NotContent
 from gateway.enforcer.blobs import BlobAltered, BlobMissing, BlobStore
 from gateway.enforcer.counter.parts import Counter
+from gateway.machine.handover import could_sign
 from gateway.machine.signing import lists_allowed
 from gateway.machine.state import Stage, State, Submission
 from gateway.protocol.instants import Instant
@@ -59,16 +60,8 @@ def turn(counter: Counter, submission: Submission, person: str, at: Instant) -> 
 
 def mine(state: State, submission: Submission, person: str, at: Instant) -> tuple[tuple[Stage, str], ...]:
     """Return the open stages that a person may sign, with the office: never their own text where it must be another's."""
-    approvers = {s.person for s in submission.signatures if s.verdict == "approve"}
-    found = []
-    for stage in state.open_stages(submission):
-        apart = stage.kind == "approve" or stage.apart
-        if apart and (person == submission.author or person in approvers):
-            continue
-        office = state.may_sign(person, stage, at)
-        if office is not None:
-            found.append((stage, office))
-    return tuple(found)
+    named = ((stage, could_sign(state, submission, stage, person, at)) for stage in state.open_stages(submission))
+    return tuple((stage, office) for stage, office in named if office is not None)
 
 
 def both(state: State, submission: Submission, person: str, at: Instant) -> tuple[tuple[Stage, str], ...]:

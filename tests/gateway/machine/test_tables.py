@@ -100,7 +100,7 @@ def test_every_entry_type_is_applied_and_every_command_decided() -> None:
 
 GRADES = {
     Grade.DESK: {c.Submit, c.Recall, c.Cancel, c.Renew},
-    Grade.COUNTER: {c.Return, c.TakeBack, c.Stop, c.Freeze, c.Decline, c.AddFactor, c.RevokeFactor},
+    Grade.COUNTER: {c.Return, c.TakeBack, c.HandOver, c.Stop, c.Freeze, c.Decline, c.AddFactor, c.RevokeFactor},
     Grade.PROOF: {c.Sign, c.EmergencyWithdraw, c.Propose, c.Confirm},
 }
 

@@ -351,3 +351,30 @@ async def test_notes_of_another_shape_are_no_notes(front: Front) -> None:
     assert (await person.get(f"/s/item/{submission}")).status == 200
     assert "数据待核" in person.text
     assert EntryType.SUBMISSION_RETURNED in {e.type for e in front.counter.history.of(submission)}
+
+
+# ---- handing over
+
+
+async def test_an_item_is_handed_over_and_everybody_still_may(front: Front) -> None:
+    """The page offers the other holders, both queues show the mark, and the one who handed it over can still release it."""
+    submission = await submitted(front)
+    person, brand, head = front.signed_in("gu"), front.signed_in("fang"), front.signed_in("fang2")
+    await person.get(f"/s/item/{submission}")
+    assert "转交并通知" not in person.text, "nobody else may do this step"
+    await person.sign("gu", submission)
+    await brand.get(f"/s/item/{submission}")
+    assert "许文澜" in brand.text
+    fields = {"submission": submission, "revision": "1", "seen": str(front.house.state.submissions[submission].seq)}
+    assert (await brand.post("/s/handover", {**fields, "to": front.house.people["gu"]})).status == 403
+    assert (await brand.post("/s/handover", {**fields, "to": front.house.people["fang2"], "revision": "x"})).status == 400
+    assert (await brand.post("/s/handover", {**fields, "to": front.house.people["fang2"]})).status == 303
+    await head.get("/s/")
+    assert "方小满 转交给您" in head.text
+    await brand.get("/s/")
+    assert "已转交 许文澜" in brand.text
+    await head.get(f"/s/item/{submission}")
+    assert "方小满 转交给您" in head.text
+    assert (await brand.sign("fang", submission)).status == 303
+    await head.get("/s/")
+    assert "转交给您" not in head.text
