@@ -185,10 +185,10 @@ def run_enforcer(settings: Settings, ready: str, to: Identity | None, peer: int 
     from gateway.logs import configure
 
     _quiet()
-    if to is not None:
-        import_everything()
     configure()
     key = app.open_systemd_key(settings)
+    if to is not None:
+        import_everything()
         _drop(to)
     worker = Worker(closing=() if key is None else (key,))
     worker.start()
@@ -299,6 +299,7 @@ class Launcher:
         if self.isolated:
             prepare_users(settings)
             hand_over(settings)
+            import_everything()  # once, for both processes and every restart: each is forked from here
         self._start_enforcer()
         self._wait_ready("enforcer", wait)
         self._start_desk()

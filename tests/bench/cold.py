@@ -1,7 +1,8 @@
-"""Cold start of `serve` to ready, and the memory of both processes when nothing happens."""
+"""Cold start of `serve` to ready, and the memory of both processes when nothing happens; as root under two users, as in an installation."""
 
 from __future__ import annotations
 
+import os
 import socket
 import statistics
 import subprocess
@@ -36,10 +37,11 @@ def measure(work: Path) -> dict[str, float]:
     """Serve a founded deployment once: seconds to ready, and each process's memory after a moment of rest.
 
     Raises:
-        RuntimeError: it was not ready in time.
+        RuntimeError: it was not ready in time, or as root the two processes run under one user.
     """
-    with tempfile.TemporaryDirectory(prefix="qf-") as name, (work / "cold.log").open("ab") as log:
+    with tempfile.TemporaryDirectory(prefix="qf-", dir="/var/tmp") as name, (work / "cold.log").open("ab") as log:
         folder = Path(name)
+        folder.chmod(0o755)  # closed to other users it would be served under one
         ports = {"desk": Listen(port=free_port()), "counter": Listen(port=free_port()), "counter_inside": Listen(port=free_port())}
         found_house(folder, **ports)
         started = time.perf_counter()
@@ -50,7 +52,11 @@ def measure(work: Path) -> dict[str, float]:
                 _ready(folder / "run" / "ready" / face / "pid", serving)
             seconds = time.perf_counter() - started
             time.sleep(IDLE_SECONDS)
-            return {"seconds": seconds, **{f"{face}_kib": pss_kib(pid) for face, pid in zip(FACES, children(serving.pid), strict=True)}}
+            pids = children(serving.pid)
+            users = {Path(f"/proc/{pid}").stat().st_uid for pid in pids}
+            if os.getuid() == 0 and (len(users) != len(FACES) or 0 in users):
+                raise RuntimeError(f"the processes run as {users}; see cold.log")
+            return {"seconds": seconds, **{f"{face}_kib": pss_kib(pid) for face, pid in zip(FACES, pids, strict=True)}}
         finally:
             serving.terminate()
             serving.wait(timeout=60)
