@@ -64,12 +64,12 @@ class Enforcer:
     def __init__(
         self, settings: Settings, *, connectors: Mapping[str, Connector] | None = None, isolated: bool = False,
         argon2: Argon2Policy | None = None, worker: Worker | None = None, clock: Clock | None = None, desk_uid: int | None = None,
+        key: int | None = None,
     ) -> None:
         self.settings = settings
-        key: int | None = None,
+        self._key = key
         self._connectors = dict(connectors) if connectors is not None else default_connectors()
         self._isolated = isolated
-        self._key = key
         self._argon2 = argon2
         self._clock = clock
         self._desk_uid = os.getuid() if desk_uid is None else desk_uid
