@@ -5,7 +5,7 @@
 
 import { Offline, Refusal, SessionGone } from './api.js';
 import { keepList } from './badge.js';
-import { CannotRead, capture, same } from './capture/index.js';
+import { CannotRead, capture, choose, same } from './capture/index.js';
 import * as desk from './desk.js';
 import { draft, dropDraft, drafts, overdue, remote } from './drafts.js';
 import { Refused, route } from './messages.js';
@@ -139,7 +139,8 @@ async function read({ tab, into }) {
 /** What is known of the page in a tab: its newest draft, how far that is, and whether the editor still says the same. @param {{tab: number}} args */
 async function standing({ tab }) {
   const { url } = await chrome.tabs.get(Number(tab));
-  const found = (await drafts()).find((item) => item.origin !== '' && item.url === url);
+  const named = url !== undefined && choose(url)?.one(new URL(url));
+  const found = named ? (await drafts()).find((item) => item.origin && item.url === url) : undefined;
   if (!found) return null;
   const { queued, submission, state: status } = await remote(found.id);
   return { id: found.id, title: found.title, queued, submission, state: status, same: await same({ ...found, tab: Number(tab) }) };

@@ -55,7 +55,7 @@ export async function sync(session, mine) {
     let known = await remote(mine.id);
     if (known.desk === null || known.owner !== owner) {
       const made = /** @type {DeskDraft} */ (await call(session, 'POST', '/drafts', { json: { command: mine.id } }));
-      known = await keepRemote(mine.id, { owner, desk: made.draft, version: made.version, sent: {}, saving: false, submission: null, number: '', content: null, last: null });
+      known = await keepRemote(mine.id, { owner, desk: made.draft, version: made.version, sent: {}, saving: false, submission: null, number: '', content: null, last: null, revision: 0, altered: false });
     }
     const sent = await sendPictures(session, mine, known.desk ?? '', known.sent);
     const saved = fields(mine, sent);
@@ -189,7 +189,9 @@ export async function prepare(session, mine) {
 /** Hand it in; the command makes a repeat the same submission. @param {Session} session @param {Errand} errand @param {NonNullable<Errand['body']>} body */
 export async function submit(session, errand, body) {
   const done = await call(session, 'POST', '/submissions', { json: { command: errand.command, draft: body.draft, version: body.version, expected: body.expected } });
+  const { revision } = await remote(errand.draft);
   await keepRemote(errand.draft, {
+    revision: revision + 1, altered: false,
     submission: done.submission, number: done.number, content: body.content, queued: false, problem: null, state: 'in_review', last: null,
   });
 }
@@ -199,13 +201,14 @@ export async function submissions(session) {
   return (await call(session, 'GET', '/submissions')).submissions;
 }
 
-/** One submission as it stands; what the draft knows of it is brought up to date. @param {Session} session @param {string} id */
+/** One submission as it stands; what the draft knows of it is brought up to date. Another digest for the revision that was handed in is an alteration. @param {Session} session @param {string} id */
 export async function follow(session, id) {
   const mine = await draft(id);
   const known = await remote(id);
   if (!mine || !known.submission) return null;
   const now = /** @type {Submission} */ (await call(session, 'GET', `/submissions/${known.submission}`));
-  await keepRemote(id, { state: now.state, content: now.content, last: now.seq });
+  const altered = now.revision === known.revision && now.content !== known.content;
+  await keepRemote(id, { state: now.state, last: now.seq, altered, revision: now.revision, content: altered ? known.content : now.content });
   return now;
 }
 

@@ -57,6 +57,8 @@ export interface Remote {
   problem: Problem | null; queued: boolean; submission: string | null; number: string; content: string | null;
   /** The submission's last entry that this person has been shown; null while nobody has looked. */
   last: number | null;
+  /** Which revision `content` was counted for, and whether the desk names another digest for it. */
+  revision: number; altered: boolean;
   state: string;
 }
 

@@ -40,7 +40,7 @@ export async function translate(root) {
 
 const KNOWN = [
   'offline', 'session_gone', 'unsupported_page', 'page_closed', 'too_large', 'bad_address', 'no_permission', 'bad_code', 'digest_mismatch',
-  'draft_incomplete', 'stale_draft', 'maybe_sent', 'draft_gone', 'other_person', 'refused', 'failed',
+  'draft_incomplete', 'stale_draft', 'other_content', 'maybe_sent', 'draft_gone', 'other_person', 'refused', 'failed',
 ];
 
 /** An error in four parts; the desk's own words win over the catalogue's. @param {Partial<Problem>} problem */

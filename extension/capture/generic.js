@@ -11,6 +11,9 @@ export const generic = {
   /** @param {URL} url */
   matches: (url) => ['http:', 'https:'].includes(url.protocol),
 
+  /** An article of others is nobody's draft. */
+  one: () => false,
+
   /** Runs inside the page, alone: it must not name anything outside itself. @returns {RawCapture} */
   read: () => {
     const meta = (/** @type {string} */ name) =>

@@ -57,14 +57,15 @@ export async function capture(tab, into = null) {
 
 /**
  * Whether the editor that a draft was captured from still says the same; null where that cannot be seen any more, because the tab
- * shows something else or the click that allowed reading it is over.
+ * shows something else (an emptied editor too) or the click that allowed reading it is over.
  * @param {Draft} mine @returns {Promise<boolean | null>}
  */
 export async function same(mine) {
   if (mine.tab === null || !mine.origin) return null;
   try {
     const { url, raw, found } = await read(mine.tab);
-    return url === mine.url ? (await origin(raw, found)) === mine.origin : null;
+    const blank = gist(found.html) === '' && !String(raw.title ?? '').trim();
+    return url === mine.url && !blank ? (await origin(raw, found)) === mine.origin : null;
   } catch {
     return null;
   }

@@ -14,6 +14,9 @@ export const wechat = {
   /** @param {URL} url */
   matches: (url) => url.hostname === 'mp.weixin.qq.com' && url.pathname.startsWith('/cgi-bin/appmsg'),
 
+  /** Whether the address names one article, and not whatever is being written. @param {URL} url */
+  one: (url) => url.searchParams.has('appmsgid'),
+
   /** Runs inside the page, alone: it must not name anything outside itself. @returns {RawCapture} */
   read: () => {
     const text = (/** @type {string} */ list) => {

@@ -11,6 +11,9 @@ export const weibo = {
   /** @param {URL} url */
   matches: (url) => ['weibo.com', 'www.weibo.com', 'card.weibo.com'].includes(url.hostname),
 
+  /** Whether the address names one article, and not whatever is being written. @param {URL} url */
+  one: (url) => url.pathname.startsWith('/article/') && /\d/.test(url.hash + url.search),
+
   /** Runs inside the page, alone: it must not name anything outside itself. @returns {RawCapture} */
   read: () => {
     const value = (/** @type {string} */ selector) => {

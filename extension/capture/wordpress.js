@@ -14,6 +14,9 @@ export const wordpress = {
   /** @param {URL} url */
   matches: (url) => /\/wp-admin\/post(-new)?\.php$/.test(url.pathname),
 
+  /** Whether the address names one article, and not whatever is being written. @param {URL} url */
+  one: (url) => url.searchParams.has('post'),
+
   /** Runs inside the page, alone: it must not name anything outside itself. @returns {RawCapture} */
   read: () => {
     const value = (/** @type {string} */ selector) => /** @type {HTMLInputElement | null} */ (document.querySelector(selector))?.value.trim() ?? '';

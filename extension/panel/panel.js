@@ -269,6 +269,7 @@ async function outcome(now) {
   if (!open) return;
   const mine = open;
   const found = now.submission ? await ask('follow', { id: mine.id }).catch((error) => void say(error)) : null;
+  if ((await remote(mine.id)).altered) say(new Told({ code: 'other_content' }));
   drawOutcome(at('outcome'), mine, now, found ?? null, known, other, {
     fingerprint: now.content ? fingerprint(now.content) : '',
     recall: () => void act('recall', { id: mine.id, command: crypto.randomUUID() }),

@@ -24,7 +24,7 @@ HOSTS = {
     "news.test": "article.html", "hostile.test": "hostile.html", "card.weibo.com": "weibo-article.html", "modern.test": "modern.html",
 }
 ADDRESS = {
-    "wechat": "http://mp.weixin.qq.com/cgi-bin/appmsg?t=media/appmsg_edit_v2&action=edit", "weibo": "http://weibo.com/",
+    "wechat": "http://mp.weixin.qq.com/cgi-bin/appmsg?t=media/appmsg_edit_v2&action=edit&appmsgid=100000001", "weibo": "http://weibo.com/",
     "classic": "http://classic.test/wp-admin/post.php?post=1", "blocks": "http://blocks.test/wp-admin/post-new.php",
     "article": "http://news.test/2026/1.html", "hostile": "http://hostile.test/1",
     "wechat-135": "http://mp.weixin.qq.com/cgi-bin/appmsg?t=media/appmsg_edit_v2&page=wechat-135.html",

@@ -199,6 +199,10 @@ async def test_a_desk_that_alters_anything_is_caught_before_the_submission(offic
     office.relay.swap = None
     await panel.click("#submit")
     await until(panel, "#number")
+    counted = await panel.get_attribute("#fingerprint", "title") or ""
+    office.relay.swap = (counted.encode(), b"sha256:" + b"0" * 64)
+    await eventually(panel, "document.querySelector('#notice').innerText.includes('报上去的内容与您提交时的指纹不一致')")
+    assert await panel.get_attribute("#fingerprint", "title") == counted
 
 
 async def test_a_returned_item_shows_its_notes_at_their_places_and_goes_in_again(office: Office) -> None:

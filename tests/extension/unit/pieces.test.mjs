@@ -88,3 +88,22 @@ test('the account on the page is a channel only by its whole name on its own pla
 test('full-width letters of an input method become the code', () => {
   assert.equal(halfWidth('ａｂ12－３４ c d'), 'AB1234CD');
 });
+
+test('an address names one article, or whatever is being written', () => {
+  const cases = {
+    'https://mp.weixin.qq.com/cgi-bin/appmsg?t=media/appmsg_edit&action=edit&appmsgid=100000001': true, 'https://mp.weixin.qq.com/cgi-bin/appmsg?t=media/appmsg_edit&isNew=1': false,
+    'https://weibo.com/': false, 'https://card.weibo.com/article/v5/editor#/draft/4321': true, 'https://card.weibo.com/article/v5/editor': false,
+    'https://news.heting.example/wp-admin/post.php?post=1&action=edit': true, 'https://news.heting.example/wp-admin/post-new.php': false, 'https://news.heting.example/2026/': false,
+  };
+  for (const [address, one] of Object.entries(cases)) assert.equal(choose(address)?.one(new URL(address)), one, address);
+});
+
+test('a nudge too early is an answer, any other "too many" is tried again', () => {
+  assert.throws(() => judge(429, '{"code":"nudged","title":"两小时内已经催办过"}'), (error) => error instanceof Refusal && error.problem.code === 'nudged');
+  assert.throws(() => judge(429, '{"code":"throttled"}'), Offline);
+});
+
+test('taking something down needs no text', () => {
+  assert.deepEqual(fields({ title: '', html: '', facts: { category: '' }, act: { operation: 'withdraw', channel: 'ch_1', previous: 'pub_1' } }), []);
+  assert.deepEqual(fields({ title: '', act: { operation: 'edit', channel: 'ch_1', previous: 'pub_1' } }), ['title']);
+});
