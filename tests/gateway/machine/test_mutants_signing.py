@@ -9,6 +9,7 @@ import pytest
 from gateway import canonical
 from gateway.machine import signing, submissions
 from gateway.machine.context import Context
+from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import Office, Signature
 from gateway.protocol import commands as c
 from gateway.protocol import instants
@@ -178,3 +179,47 @@ def test_whom_to_ask_at_brand_and_pr(company: Company) -> None:
     company.end_office("xu", Office.BRAND_PR)
     assert submissions.governing_brand(company.state, company.at) == ("fang", "xu")
     assert submissions.governors_of(company.state, company.at) == ("he", "xu")
+
+
+STRICTER = (*RULES, Rule("R18", "level:company", (("approve", ((Office.LEADER, "group"),)),), "", ""))
+
+
+def test_what_a_list_has_sent_to_another_route_it_does_not_also_send_back(company: Company) -> None:
+    """A release that met a stricter table, and a return of the same submission after it: only the new route is made."""
+    submission = company.submit("lu", "ch_web")
+    company.approve("gu", submission)
+    found = company.state.submissions[submission]
+    release = company.item("fang", submission, "release")
+    said = signing.build_statement(company.state, found, found.stages[-1], "fang", "brand_pr", "s", reason="data")
+    back = replace(release, verdict="return", salt="s", reason="data", statement=canonical.digest(said))
+    company.rules = STRICTER
+    made = company.sign("fang", release, back)
+    assert [entry.type for entry in made] == ["signing.made", "submission.rerouted"]
+    assert made[0].data["dropped"] == [[submission, "rerouted"], [submission, "rerouted"]]
+
+
+def test_what_is_being_sent_is_not_recalled_though_the_rest_is_in_review_again(company: Company) -> None:
+    """One of two channels was dispatched when the route became stricter: the author takes nothing back until that has ended."""
+    first, second = company.released("ch_web", "ch_wechat")
+    submission = company.state.submissions[company.state.publications[first].submission]
+    company.spend(first)
+    company.prepare(first)
+    company.dispatch(first)
+    company.rules = STRICTER
+    company.reroute(submission.id)
+    assert (submission.state, company.status(second)) == ("in_review", "abandoned")
+    with denied("wrong_state"):
+        company.do(c.Recall(submission=submission.id), "lu", Grade.DESK)
+    company.outcome(first, "rejected")
+    company.do(c.Recall(submission=submission.id), "lu", Grade.DESK)
+
+
+def test_a_suspension_brings_a_submission_back_into_the_queue_of_its_step(company: Company) -> None:
+    """What the suspended person approved waits for that office again, and no longer for the release."""
+    submission = company.submit("lu", "ch_web")
+    company.approve("gu", submission)
+    assert submission in company.state.waiting["brand_pr", GROUP]
+    company.suspend("gu")
+    assert company.state.waits[submission] == (("unit_head", "unit_irrigation"),)
+    assert submission in company.state.waiting["unit_head", "unit_irrigation"]
+    assert submission not in company.state.waiting["brand_pr", GROUP]
