@@ -42,7 +42,7 @@ _ANSWER: Final = 1 << 30
 _LAST_SECONDS: Final = 2.0
 _SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ of fcntl(2)
 _PIPE_SIZE: Final = 1 << 20
-_ENTRIES, _REPORT, _LEVEL, _UNAVAILABLE, _FAILED = b"E", b"R", b"L", b"U", b"F"
+_ENTRIES, _REPORT, _UNAVAILABLE, _FAILED = b"E", b"R", b"U", b"F"
 
 
 class ReaderLost(Exception):
@@ -115,7 +115,7 @@ class Reader:
                 for seq, data in told["steps"]:
                     chain.follow(seq, data)
                 checkpoint = chain.open(told["note"]) if told["note"] is not None else None
-                tree = Tree.of_levels([self._answers.recv_bytes(_ANSWER)[1:] for _ in range(told["levels"])])
+                tree = Tree.of_levels(self._answers.recv_bytes(_ANSWER) for _ in range(told["levels"]))
             except (NoteInvalid, ValueError) as error:
                 raise ReaderLost(str(error)) from error
             if (checkpoint.size, checkpoint.root) != (len(tree), tree.root()) if checkpoint is not None else len(tree):
@@ -185,14 +185,14 @@ def serve(orders: Connection[Any, Any], answers: Connection[Any, Any]) -> None:
 
 
 def _tell(answers: Connection[Any, Any], report: AuditReport) -> None:
-    levels = report.tree.levels() if report.ok else ()
     findings, warnings = (
         [[one.code, one.first, one.last, one.detail] for one in found] for found in (report.findings, report.warnings)
     )
-    told = {"size": report.size, "note": report.note, "findings": findings, "warnings": warnings, "steps": report.chain.steps, "levels": len(levels)}
+    told = {"size": report.size, "note": report.note, "findings": findings, "warnings": warnings, "steps": report.chain.steps, "levels": report.tree.height if report.ok else 0}
     answers.send_bytes(_REPORT + json.dumps(told).encode())
-    for level in levels:
-        answers.send_bytes(_LEVEL + level)
+    if report.ok:
+        for level in report.tree.levels():
+            answers.send_bytes(level)
 
 
 class _Batch:

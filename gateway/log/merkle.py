@@ -6,7 +6,7 @@ entries take 64 MB. `Frontier` keeps only the right edge, at most 64 hashes, for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 from typing import Final
@@ -90,9 +90,14 @@ class Tree:
         size = self._known(size)
         return Tree.of_levels([bytes(nodes[: (size >> level) * HASH_SIZE]) for level, nodes in enumerate(self._levels) if not level or size >> level])
 
-    def levels(self) -> tuple[bytes, ...]:
-        """Return the hashes of all complete subtrees, level by level, the leaves first; `of_levels` makes the same tree of them."""
-        return tuple(map(bytes, self._levels))
+    def levels(self) -> Iterator[bytes]:
+        """Yield the hashes of all complete subtrees, level by level, the leaves first; `of_levels` makes the same tree of them."""
+        return map(bytes, self._levels)
+
+    @property
+    def height(self) -> int:
+        """How many levels it has, at least one."""
+        return len(self._levels)
 
     @classmethod
     def of_levels(cls, levels: Iterable[bytes]) -> Tree:

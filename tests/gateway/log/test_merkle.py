@@ -174,7 +174,8 @@ def test_a_tree_of_its_levels_and_of_its_beginning(size: int) -> None:
     whole.extend(leaves)
     alone.extend(leaves[:size])
     prefix = whole.prefix(size)
-    assert prefix.levels() == alone.levels() == Tree.of_levels(alone.levels()).levels()
+    assert list(prefix.levels()) == list(alone.levels()) == list(Tree.of_levels(alone.levels()).levels())
+    assert prefix.height == alone.height
     prefix.extend(leaves[size:])
     assert prefix.root() == whole.root()
     assert len(whole) == 40
