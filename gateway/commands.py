@@ -171,6 +171,10 @@ def status_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"待核实 unknown {queue.get('unknown', 0)} · 排队 held {queue.get('held', 0)} · 平台处理 pending {queue.get('pending', 0)}" + (
         f" · 最早 earliest {found['earliest']}" if found["earliest"] else "")
     yield f"在审 in review {found['in_review']} · 冻结 freezes {found['freezes']} · 存证 log {found['log']['size']} entries"
+    if found["disk_low"]:
+        yield "磁盘将满：只有停发、冻结、退回和撤稿照常；腾出空间后自动恢复 / the disk is nearly full: only what stops or takes down goes on; make room"
+    if found["clock_behind"]:
+        yield "时钟早于存证，已停止发送 / the clock is behind the log, sending has stopped"
     if not found["isolated"]:
         yield "两个进程未隔离 / the two processes are not isolated"
 
