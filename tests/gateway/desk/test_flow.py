@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from gateway.desk.readmodel.directory import load
 from gateway.desk.readmodel.submissions import StageTimeRow
+from gateway.enforcer.reserve import Reserve
 from gateway.protocol import commands as c
 from gateway.protocol import instants
 from gateway.protocol.commands import Grade, Request
@@ -245,6 +246,19 @@ async def test_the_organisation_shows_its_gaps(place: Place) -> None:
     async with place.parts.sessions() as session:
         names = await load(session)
     assert names.name(place.people("lu")) == "陆晓棠"
+
+
+async def test_the_status_page_says_why_it_is_degraded(place: Place) -> None:
+    """A disk without room: the page names it, and what still goes on, in the language of the reader."""
+    zh, en = await place.browser("lu"), await place.browser("lu", lang="en")
+    assert "磁盘将满" not in (await zh.get("/status")).text
+    runner = place.house.runner
+    before, runner.reserve = runner.reserve, Reserve(runner.parts.store, free=lambda _folder: 0)
+    try:
+        assert "磁盘将满" in (await zh.get("/status")).text
+        assert "The disk is nearly full" in (await en.get("/status")).text
+    finally:
+        runner.reserve = before
 
 
 async def test_english_pages_are_whole(place: Place) -> None:
