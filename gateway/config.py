@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 LIVE_BASES = {"wechat": "https://api.weixin.qq.com", "weibo": "https://api.weibo.com"}
 """Platform hosts of a live deployment: constants, never settings."""
 
+PROGRESS = "progress"
+"""The file beside a process's `pid` in which a starting enforcer says to the launcher how many percent of its log are verified."""
+
 
 class SettingsWrong(Exception):
     """The settings file is missing, unreadable or contradicts itself; the message says which line to mend."""

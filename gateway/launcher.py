@@ -23,15 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from gateway.config import Settings
+from gateway.config import PROGRESS, Settings
 
 RESTART_STATUS: Final = 75
 RESTARTS: Final = 20
 STEADY_SECONDS: Final = 600.0
 """After so long without an end, restarts are counted from the beginning."""
 GROUP: Final = "qianfa"
-PROGRESS: Final = "progress"
-"""The file beside `pid` in which a starting enforcer says how many percent of its log are verified."""
 
 
 class LaunchRefused(Exception):

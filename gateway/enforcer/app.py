@@ -18,7 +18,7 @@ from typing import Final, Self
 import structlog
 
 from gateway.clock import Clock
-from gateway.config import Settings
+from gateway.config import PROGRESS, Settings
 from gateway.connectors.base import Connector
 from gateway.connectors.wechat import WeChatConnector
 from gateway.connectors.weibo import WeiboConnector
@@ -35,7 +35,6 @@ from gateway.enforcer.socket import init_socket
 from gateway.enforcer.startup import Progress, StartRefused
 from gateway.enforcer.watchdog import Watchdog, leave_with
 from gateway.enforcer.worker import Worker
-from gateway.launcher import PROGRESS
 from gateway.listening import serve_tcp, serve_unix
 from gateway.log.errors import LogUnavailable
 from vault.errors import VaultError

@@ -9,8 +9,9 @@ import pytest
 import structlog
 
 from gateway import launcher
+from gateway.config import PROGRESS
 from gateway.enforcer.progress import SAID_FROM, STEP, StartProgress
-from gateway.launcher import PROGRESS, Launcher, LaunchRefused
+from gateway.launcher import Launcher, LaunchRefused
 from tests.gateway.enforcer.house import found_house
 
 
