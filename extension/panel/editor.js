@@ -126,6 +126,17 @@ export class Editor {
     return words.trim();
   }
 
+  /** The words that stand here in nearly the colour of their ground: a background that was not taken over, or something hidden. @returns {string[]} */
+  faint() {
+    const walker = document.createTreeWalker(this.host, NodeFilter.SHOW_TEXT);
+    const found = [];
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const words = (node.nodeValue ?? '').trim();
+      if (words && node.parentElement && !node.parentElement.closest('.tile') && unseen(node.parentElement, this.host)) found.push(words);
+    }
+    return found;
+  }
+
   /**
    * Mark the words that a note speaks of, over the borders of elements and whatever white space lies between; returns whether
    * they were found. `number` stands beside them and on the note; of several places the one nearest to `start` is meant.
@@ -180,4 +191,19 @@ function wrap(places, number) {
     range.setEnd(node, (own[own.length - 1]?.at ?? 0) + 1);
     range.surroundContents(h('mark', { 'data-note': number, class: turn === nodes.length - 1 ? 'last' : null }));
   }
+}
+
+/** Whether text in this element differs from its ground by less than eyes can tell. @param {Element} element @param {Element} host */
+function unseen(element, host) {
+  const parts = (/** @type {string} */ colour) => (colour.match(/[0-9.]+/g) ?? []).map(Number);
+  const ink = parts(getComputedStyle(element).color);
+  if (ink[3] === 0) return true;
+  for (let node = /** @type {Element | null} */ (element); node; node = node === host ? null : node.parentElement) {
+    const { backgroundColor, backgroundImage } = getComputedStyle(node);
+    if (backgroundImage !== 'none') return false;
+    const ground = parts(backgroundColor);
+    if (ground.length < 4 || ground[3] === 1) return [0, 1, 2].every((at) => Math.abs((ink[at] ?? 0) - (ground[at] ?? 0)) < 16);
+    if (ground[3] !== 0) return false;
+  }
+  return false;
 }

@@ -155,6 +155,9 @@ async function drawForm() {
   at('summaryCount').classList.toggle('over', length(mine.summary) > 120);
   const text = editor.text();
   field('summary').placeholder = standIn(text);
+  const faint = editor.faint();
+  at('faint').hidden = faint.length === 0;
+  at('faint').textContent = faint.length ? t('faintText', faint.length, faint.slice(0, 5).map((words) => `「${words.slice(0, 20)}」`).join('')) : '';
   at('bodyCount').textContent = t('words', text.replace(/\s/g, '').length.toLocaleString());
   at('form').dataset['act'] = mine.act?.operation ?? 'publish';
   at('otherNow').hidden = !other;

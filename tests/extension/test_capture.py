@@ -158,6 +158,10 @@ async def test_what_135_and_xiumi_make_is_read_and_what_cannot_be_seen_is_named(
     panel = await browser.panel(draft["id"])
     await panel.wait_for_selector("#form:not([hidden])")
     assert await panel.evaluate("document.querySelector('#report details').open")
+    assert await panel.evaluate("[...document.querySelectorAll('#body section')].some((box) => getComputedStyle(box).backgroundImage.startsWith('linear-gradient'))")
+    faint = await panel.inner_text("#faint")
+    assert "浅色的字印在图上。" in faint
+    assert "检修" not in faint
     told = await panel.inner_text("#report")
     assert all(words in told for words in ("加微信领红包", "泵站航拍", "现场录音", "禾汀集团"))
 

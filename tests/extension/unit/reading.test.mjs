@@ -80,10 +80,13 @@ test('a style is spelt as the normal form spells it, or not at all', () => {
   for (const [name, value, expected] of [
     ['color', 'rgb(51, 51, 51)', '#333333'], ['color', 'rgba(0, 0, 0, 0.5)', 'rgba(0,0,0,0.5)'], ['color', 'rgba(1, 2, 3, 0)', 'transparent'], ['color', '#ABC', '#aabbcc'],
     ['color', 'rgb(1 2 3 / 0.25)', 'rgba(1,2,3,0.25)'], ['margin-left', '-0px', '0'], ['margin-top', '1in', '96px'], ['line-height', '1.750', '1.75'], ['font-size', '12.34567px', '12.346px'],
-    ['border-top', '1px solid rgb(0, 0, 0)', '1px solid #000000'], ['text-decoration', 'underline', 'underline'],
+    ['border-top', '1px solid rgb(0, 0, 0)', '1px solid #000000'], ['display', 'inline-block', 'inline-block'],
+    ['background-image', '-webkit-linear-gradient(left, rgb(47, 148, 97), rgba(0, 0, 0, 0.5) 50%)', 'linear-gradient(to right,#2f9461,rgba(0,0,0,0.5) 50%)'],
+    ['background-image', 'linear-gradient(rgb(0, 0, 0) 0%, rgb(255, 255, 255) 100%)', 'linear-gradient(to bottom,#000000 0%,#ffffff 100%)'],
+    ['text-decoration', 'underline', 'underline'],
   ]) assert.equal(spelt(name, value), expected, `${name}: ${value}`);
   for (const [name, value] of [
-    ['color', 'url(x)'], ['color', 'oklch(1 0 0)'], ['width', 'calc(1px + 2px)'], ['position', 'fixed'], ['font-size', '12vmin'], ['border-radius', '1px / 2px'],
+    ['color', 'url(x)'], ['display', 'none'], ['background-image', 'url(x)'], ['background-image', 'linear-gradient(url(x), red)'], ['color', 'oklch(1 0 0)'], ['width', 'calc(1px + 2px)'], ['position', 'fixed'], ['font-size', '12vmin'], ['border-radius', '1px / 2px'],
     ['margin-left', '-9999px'], ['width', ''], ['opacity', '0'], ['font-size', '99999px'],
   ]) assert.equal(spelt(name, value), null, `${name}: ${value}`);
 });
