@@ -31,7 +31,7 @@ def covering(state: State, unit: str, channel: str, operation: str, at: Instant)
 def over(state: State, unit: str, channel: str, operation: str, at: Instant) -> Instant:
     """Return from when on it may be sent, counted from `at`: `at` itself where no blackout covers it, else the end of the last in a row."""
     while covered := covering(state, unit, channel, operation, at):
-        at = max(blackout.end for blackout in covered)
+        at = covered[0].end
     return at
 
 

@@ -126,7 +126,7 @@ def _void(submission: Submission, signatures: Iterable[Signature], stages: Mappi
     found = []
     for signature in signatures:
         stage = stages.get(signature.stage)
-        again = stage is not None and stage.kind == "release" and not left.isdisjoint(stage.channels)
+        again = stage is not None and not left.isdisjoint(stage.channels)  # an approval names no channels
         if stage is None or again or not counts(submission, signature, stage):
             found.append(signature.stage)
     return found
