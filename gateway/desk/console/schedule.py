@@ -1,6 +1,6 @@
 """排期: what is to go out when and where, by day and channel, with what stands in its way.
 
-A slot is a released publication that waits for its time, or a fixed time that was asked for and is still being decided. Whoever may not
+A booking is a released publication that waits for its time, or a fixed time that was asked for and is still being decided. Whoever may not
 read an item sees that the time is taken, by which unit, and nothing more. The page decides nothing: the gate asks everything again.
 """
 
@@ -39,7 +39,7 @@ LIMIT: Final = 500
 
 
 @dataclass(slots=True, kw_only=True)
-class Slot:
+class Booking:
     """One time on one channel. `troubles` are keys of words: over, close, undecided, missed, window, frozen, blackout."""
 
     at: Instant
@@ -60,8 +60,8 @@ class Slot:
         return instants.office_day(self.at)
 
 
-async def slots(parts: Parts, first: Instant, until: Instant) -> list[Slot]:
-    """Return the slots from `first` up to, not including, `until`, by time."""
+async def bookings(parts: Parts, first: Instant, until: Instant) -> list[Booking]:
+    """Return the bookings from `first` up to, not including, `until`, by time."""
     asked = select(SubmissionRow).where(
         SubmissionRow.scheduled >= first, SubmissionRow.scheduled < until, SubmissionRow.state.in_(("in_review", "released"))).limit(LIMIT)
     waiting = select(PublicationRow).where(
@@ -70,81 +70,81 @@ async def slots(parts: Parts, first: Instant, until: Instant) -> list[Slot]:
         found = [_sent(row) for row in await session.scalars(waiting)]
         for row in await session.scalars(asked):
             found += _asked(row)
-    return sorted(found, key=lambda slot: (slot.at, slot.channel, slot.submission))
+    return sorted(found, key=lambda booking: (booking.at, booking.channel, booking.submission))
 
 
-def _sent(row: PublicationRow) -> Slot:
-    return Slot(
+def _sent(row: PublicationRow) -> Booking:
+    return Booking(
         at=Instant(row.not_before), channel=row.channel, operation=row.operation, state=row.state, unit=row.unit, author=row.author, title=row.title,
         link=f"/publications/{row.id}", submission=row.submission, window_to=row.window_to, troubles=[],
     )
 
 
-def _asked(row: SubmissionRow) -> Iterable[Slot]:
+def _asked(row: SubmissionRow) -> Iterable[Booking]:
     """Yield the targets of an item with a fixed time that were not released yet."""
     for target in row.targets:
         if target["channel"] not in row.publications:
-            yield Slot(
+            yield Booking(
                 at=Instant(row.scheduled or ""), channel=target["channel"], operation=target["operation"], state="in_review", unit=row.unit,
                 author=row.author, title=row.title, link=f"/submissions/{row.id}", submission=row.id, window_to=row.window_to, troubles=[],
             )
 
 
 def judge(
-    found: Sequence[Slot], names: Directory, freezes: Sequence[FreezeRow], blackouts: Sequence[BlackoutRow], now: Instant,
+    found: Sequence[Booking], names: Directory, freezes: Sequence[FreezeRow], blackouts: Sequence[BlackoutRow], now: Instant,
 ) -> None:
-    """Write on each slot what stands in its way, as far as it can be known now; `found` is ordered by time."""
+    """Write on each booking what stands in its way, as far as it can be known now; `found` is ordered by time."""
     taken: dict[tuple[str, str], int] = {}
-    before: dict[str, Slot] = {}
-    for slot in found:
-        channel = names.channels.get(slot.channel)
-        if slot.operation != "withdraw" and channel is not None:
-            key = (slot.channel, slot.day)
-            taken[key] = taken.get(key, used(channel, now) if slot.day == instants.office_day(now) else 0) + 1
+    before: dict[str, Booking] = {}
+    for booking in found:
+        channel = names.channels.get(booking.channel)
+        if booking.operation != "withdraw" and channel is not None:
+            key = (booking.channel, booking.day)
+            taken[key] = taken.get(key, used(channel, now) if booking.day == instants.office_day(now) else 0) + 1
             if taken[key] > limit(channel):
-                slot.troubles.append("over")
-            if (earlier := before.get(slot.channel)) is not None and instants.seconds_between(earlier.at, slot.at) < CLOSE_SECONDS:
+                booking.troubles.append("over")
+            if (earlier := before.get(booking.channel)) is not None and instants.seconds_between(earlier.at, booking.at) < CLOSE_SECONDS:
                 earlier.troubles += [] if "close" in earlier.troubles else ["close"]
-                slot.troubles.append("close")
-            before[slot.channel] = slot
-        slot.troubles += _of_itself(slot, now)
-        if any(_frozen(freeze, slot, channel, names) for freeze in freezes):
-            slot.troubles.append("frozen")
-        if slot.operation != "withdraw" and any(_blacked_out(row, slot, channel, names) for row in blackouts):
-            slot.troubles.append("blackout")
+                booking.troubles.append("close")
+            before[booking.channel] = booking
+        booking.troubles += _of_itself(booking, now)
+        if any(_frozen(freeze, booking, channel, names) for freeze in freezes):
+            booking.troubles.append("frozen")
+        if booking.operation != "withdraw" and any(_blacked_out(row, booking, channel, names) for row in blackouts):
+            booking.troubles.append("blackout")
 
 
-def _of_itself(slot: Slot, now: Instant) -> list[str]:
-    if slot.at >= slot.window_to:
+def _of_itself(booking: Booking, now: Instant) -> list[str]:
+    if booking.at >= booking.window_to:
         return ["window"]
-    if slot.state != "in_review":
+    if booking.state != "in_review":
         return []
-    left = instants.seconds_between(now, slot.at)
+    left = instants.seconds_between(now, booking.at)
     return ["missed"] if left < 0 else ["undecided"] if left < SOON_SECONDS else []
 
 
-def _frozen(freeze: FreezeRow, slot: Slot, channel: ChannelRow | None, names: Directory) -> bool:
-    return _covers(freeze.scope, freeze.target, slot, channel, names)
+def _frozen(freeze: FreezeRow, booking: Booking, channel: ChannelRow | None, names: Directory) -> bool:
+    return _covers(freeze.scope, freeze.target, booking, channel, names)
 
 
-def _blacked_out(row: BlackoutRow, slot: Slot, channel: ChannelRow | None, names: Directory) -> bool:
-    return row.start <= slot.at < row.end and _covers(row.scope, row.target, slot, channel, names)
+def _blacked_out(row: BlackoutRow, booking: Booking, channel: ChannelRow | None, names: Directory) -> bool:
+    return row.start <= booking.at < row.end and _covers(row.scope, row.target, booking, channel, names)
 
 
-def _covers(scope: str, target: str, slot: Slot, channel: ChannelRow | None, names: Directory) -> bool:
+def _covers(scope: str, target: str, booking: Booking, channel: ChannelRow | None, names: Directory) -> bool:
     if scope == "unit":
-        return names.inside(slot.unit, target) or (channel is not None and names.inside(channel.unit, target))
-    return scope == "all" or (scope == "channel" and target == slot.channel) or (scope == "submission" and target == slot.submission)
+        return names.inside(booking.unit, target) or (channel is not None and names.inside(channel.unit, target))
+    return scope == "all" or (scope == "channel" and target == booking.channel) or (scope == "submission" and target == booking.submission)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """One day of the page: its date, whether it is worked on by the State Council's calendar, its slots by channel, and its blackouts."""
+    """One day of the page: its date, whether it is worked on by the State Council's calendar, its bookings by channel, and its blackouts."""
 
     date: date
     workday: bool
     today: bool
-    slots: tuple[Slot, ...]
+    bookings: tuple[Booking, ...]
     blackouts: tuple[BlackoutRow, ...]
 
     @property
@@ -152,12 +152,12 @@ class Day:
         """The date as it stands in addresses."""
         return self.date.isoformat()
 
-    def on(self, channel: str) -> list[Slot]:
-        """Return the day's slots on one channel."""
-        return [slot for slot in self.slots if slot.channel == channel]
+    def on(self, channel: str) -> list[Booking]:
+        """Return the day's bookings on one channel."""
+        return [booking for booking in self.bookings if booking.channel == channel]
 
 
-def days(first: date, number: int, found: Sequence[Slot], blackouts: Sequence[BlackoutRow], now: Instant) -> list[Day]:
+def days(first: date, number: int, found: Sequence[Booking], blackouts: Sequence[BlackoutRow], now: Instant) -> list[Day]:
     """Return `number` days from `first` on."""
     made = []
     for offset in range(number):
@@ -165,7 +165,7 @@ def days(first: date, number: int, found: Sequence[Slot], blackouts: Sequence[Bl
         start, end = midnight(day), midnight(day + timedelta(days=1))
         made.append(Day(
             date=day, workday=calendar.is_workday(day), today=day.isoformat() == instants.office_day(now),
-            slots=tuple(slot for slot in found if slot.day == day.isoformat()),
+            bookings=tuple(booking for booking in found if booking.day == day.isoformat()),
             blackouts=tuple(row for row in blackouts if row.start < end and row.end > start),
         ))
     return made
@@ -177,9 +177,9 @@ def midnight(day: date) -> Instant:
 
 
 async def planned(parts: Parts, names: Directory, first: date, number: int) -> list[Day]:
-    """Return `number` days from `first` on with their slots judged."""
+    """Return `number` days from `first` on with their bookings judged."""
     now = parts.now()
-    found = await slots(parts, midnight(first), midnight(first + timedelta(days=number)))
+    found = await bookings(parts, midnight(first), midnight(first + timedelta(days=number)))
     async with parts.sessions() as session:
         freezes = list(await session.scalars(select(FreezeRow)))
     blackouts = await upcoming(parts)
@@ -188,7 +188,7 @@ async def planned(parts: Parts, names: Directory, first: date, number: int) -> l
 
 
 async def today(parts: Parts, names: Directory) -> Day:
-    """Return today's slots, for brand & PR's home."""
+    """Return today's bookings, for brand & PR's home."""
     (day,) = await planned(parts, names, date.fromisoformat(instants.office_day(parts.now())), 1)
     return day
 
@@ -204,12 +204,12 @@ async def schedule(request: web.Request) -> web.Response:
     shown = await planned(parts, names, first, 1 if view == "today" else 7)
     if channel in names.channels:
         shown = [_only(day, channel) for day in shown]
-    used_channels = {slot.channel for day in shown for slot in day.slots}
+    used_channels = {booking.channel for day in shown for booking in day.bookings}
     return await draw(
         request, "schedule.html", names=names, view=view, days=shown, channel=channel, monday=_monday("", here).isoformat(),
         first=first.isoformat(), before=(first - timedelta(days=7)).isoformat(), after=(first + timedelta(days=7)).isoformat(),
         rows=[row for row in names.channels.values() if row.id in used_channels], known=calendar.known(first + timedelta(days=6)),
-        may=lambda slot: reads(who, names, slot), limit=limit, used=lambda row: used(row, parts.now()), conflicts=conflicts(shown),
+        may=lambda booking: reads(who, names, booking), limit=limit, used=lambda row: used(row, parts.now()), conflicts=conflicts(shown),
     )
 
 
@@ -224,15 +224,15 @@ def _monday(text: str, here: date) -> date:
 
 
 def _only(day: Day, channel: str) -> Day:
-    kept = tuple(slot for slot in day.slots if slot.channel == channel)
-    return Day(date=day.date, workday=day.workday, today=day.today, slots=kept, blackouts=day.blackouts)
+    kept = tuple(booking for booking in day.bookings if booking.channel == channel)
+    return Day(date=day.date, workday=day.workday, today=day.today, bookings=kept, blackouts=day.blackouts)
 
 
-def reads(who: Who, names: Directory, slot: Slot) -> bool:
-    """Return whether a person may know what a slot is about."""
-    return may_read(who, names, slot.author, slot.unit)
+def reads(who: Who, names: Directory, booking: Booking) -> bool:
+    """Return whether a person may know what a booking is about."""
+    return may_read(who, names, booking.author, booking.unit)
 
 
 def conflicts(shown: Sequence[Day]) -> list[dict[str, Any]]:
-    """Return the slots that cannot go out as they stand, for the head of the page."""
-    return [{"slot": slot, "troubles": slot.troubles} for day in shown for slot in day.slots if slot.troubles]
+    """Return the bookings that cannot go out as they stand, for the head of the page."""
+    return [{"booking": booking, "troubles": booking.troubles} for day in shown for booking in day.bookings if booking.troubles]

@@ -89,5 +89,5 @@ async def todo(request: web.Request) -> web.Response:
         waiting=len(waiting), returned=await own(parts, who.person, "returned", "expired"),
         reviewing=reviewing, nudged=await parts.nudges.last(*(row.id for row in reviewing)), trouble=await trouble(parts, who),
         emergencies=await emergencies(parts), day=await today(parts, names) if who.holds("brand_pr", "brand_pr_head") else None,
-        may=lambda slot: reads(who, names, slot), done_today=(await counters(parts, decided))[decided],
+        may=lambda booking: reads(who, names, booking), done_today=(await counters(parts, decided))[decided],
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.desk.console.schedule import Slot, days, judge, midnight
+from gateway.desk.console.schedule import Booking, days, judge, midnight
 from gateway.desk.readmodel.channels import ChannelRow
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.people import UnitRow
@@ -39,16 +39,16 @@ NAMES = Directory(people={}, units=UNITS, appointments=(), group="unit_group", c
 })
 
 
-def slot(at: str, on: str = "ch_one", **over: Any) -> Slot:
-    """Return a slot on the 23rd, or on the day that `at` names."""
+def booking(at: str, on: str = "ch_one", **over: Any) -> Booking:
+    """Return a booking on the 23rd, or on the day that `at` names."""
     when = at if len(at) > 5 else f"2026-11-23T{at}:00.000Z"
     values: dict[str, Any] = {
         "channel": on, "operation": "publish", "state": "held", "unit": "unit_field", "author": "per_x", "title": "t", "link": "/", "submission": "sub_x",
         "window_to": "2026-11-30T10:00:00.000Z", "troubles": [], **over}
-    return Slot(at=Instant(when), **values)
+    return Booking(at=Instant(when), **values)
 
 
-def troubles(*found: Slot, freezes: tuple[FreezeRow, ...] = (), blackouts: tuple[BlackoutRow, ...] = ()) -> list[list[str]]:
+def troubles(*found: Booking, freezes: tuple[FreezeRow, ...] = (), blackouts: tuple[BlackoutRow, ...] = ()) -> list[list[str]]:
     """Return what stands in the way of each."""
     judge(found, NAMES, freezes, blackouts, NOW)
     return [item.troubles for item in found]
@@ -56,17 +56,17 @@ def troubles(*found: Slot, freezes: tuple[FreezeRow, ...] = (), blackouts: tuple
 
 def test_the_days_quota_counts_what_was_sent_and_no_withdrawal() -> None:
     """The second of a day is too many where one is allowed; the fifth where four went out already; each day and channel by itself."""
-    assert troubles(slot("03:00"), slot("04:00", operation="withdraw"), slot("05:00"), slot("2026-11-24T05:00:00.000Z")) == [[], [], ["over"], []]
-    assert troubles(slot("03:00", "ch_two"), slot("05:00", "ch_two"), slot("2026-11-24T05:00:00.000Z", "ch_two")) == [[], ["over"], []]
-    assert troubles(slot("03:00", "ch_gone")) == [[]]
+    assert troubles(booking("03:00"), booking("04:00", operation="withdraw"), booking("05:00"), booking("2026-11-24T05:00:00.000Z")) == [[], [], ["over"], []]
+    assert troubles(booking("03:00", "ch_two"), booking("05:00", "ch_two"), booking("2026-11-24T05:00:00.000Z", "ch_two")) == [[], ["over"], []]
+    assert troubles(booking("03:00", "ch_gone")) == [[]]
 
 
 def test_neighbours_on_one_channel_are_pointed_out_once() -> None:
     """Less than ten minutes apart on the same channel marks both; ten minutes, or another channel, does not."""
     on = {"on": "ch_two"}
-    assert troubles(slot("2026-11-24T03:00:00.000Z", **on), slot("2026-11-24T03:09:59.000Z", **on), slot("2026-11-24T03:15:00.000Z", **on)) == [
+    assert troubles(booking("2026-11-24T03:00:00.000Z", **on), booking("2026-11-24T03:09:59.000Z", **on), booking("2026-11-24T03:15:00.000Z", **on)) == [
         ["close"], ["close"], ["close"]]
-    assert troubles(slot("2026-11-24T03:00:00.000Z", **on), slot("2026-11-24T03:10:00.000Z", **on), slot("2026-11-24T03:10:00.000Z")) == [[], [], []]
+    assert troubles(booking("2026-11-24T03:00:00.000Z", **on), booking("2026-11-24T03:10:00.000Z", **on), booking("2026-11-24T03:10:00.000Z")) == [[], [], []]
 
 
 @pytest.mark.parametrize(("at", "over", "expected"), [
@@ -75,7 +75,7 @@ def test_neighbours_on_one_channel_are_pointed_out_once() -> None:
 ])
 def test_time_that_runs_out_is_said(at: str, over: dict[str, Any], expected: list[str]) -> None:
     """Two hours before its time an item should be decided; afterwards it was missed; a time at the window's end is too late."""
-    assert troubles(slot(at, **over)) == [expected]
+    assert troubles(booking(at, **over)) == [expected]
 
 
 @pytest.mark.parametrize(("scope", "target", "stands"), [
@@ -85,20 +85,20 @@ def test_time_that_runs_out_is_said(at: str, over: dict[str, Any], expected: lis
 def test_freezes_and_blackouts_cover_what_the_gate_would_stop(scope: str, target: str, stands: bool) -> None:
     """By all, channel, submission and unit (the author's or the channel's owner's); a withdrawal knows no blackout, and days end."""
     freeze = FreezeRow(id="frz_x", scope=scope, target=target, by="per_x", reason="r", at=NOW)
-    assert troubles(slot("05:00"), freezes=(freeze,)) == [["frozen"] if stands else []]
+    assert troubles(booking("05:00"), freezes=(freeze,)) == [["frozen"] if stands else []]
     if scope == "submission":
         return
     dark = BlackoutRow(id="blk_x", scope=scope, target=target, kind="mourning", start="2026-11-23T03:00:00.000Z", end="2026-11-23T06:00:00.000Z", by="per_x")
     marked = ["blackout"] if stands else []
-    assert troubles(slot("05:00"), blackouts=(dark,)) == [marked]
-    assert troubles(slot("06:00"), slot("05:00", operation="withdraw"), blackouts=(dark,)) == [[], []]
+    assert troubles(booking("05:00"), blackouts=(dark,)) == [marked]
+    assert troubles(booking("06:00"), booking("05:00", operation="withdraw"), blackouts=(dark,)) == [[], []]
 
 
 def test_days_are_the_companys() -> None:
-    """A slot at half past midnight belongs to the new day; a day knows whether it is worked on, and the blackouts that touch it."""
+    """A booking at half past midnight belongs to the new day; a day knows whether it is worked on, and the blackouts that touch it."""
     dark = BlackoutRow(id="blk_x", scope="all", target="", kind="mourning", start=midnight(date(2026, 10, 2)), end=midnight(date(2026, 10, 3)), by="per_x")
-    first, second, third = days(date(2026, 10, 1), 3, [slot("2026-10-01T16:30:00.000Z")], [dark], Instant("2026-10-02T00:00:00.000Z"))
-    assert [len(day.slots) for day in (first, second, third)] == [0, 1, 0]
+    first, second, third = days(date(2026, 10, 1), 3, [booking("2026-10-01T16:30:00.000Z")], [dark], Instant("2026-10-02T00:00:00.000Z"))
+    assert [len(day.bookings) for day in (first, second, third)] == [0, 1, 0]
     assert [len(day.blackouts) for day in (first, second, third)] == [0, 1, 0]
     assert (first.today, second.today, first.workday) == (False, True, False)
     assert midnight(date(2026, 11, 23)) == "2026-11-22T16:00:00.000Z"
