@@ -69,6 +69,9 @@ def test_rows_that_nobody_wrote_yet(company: Company) -> None:
         own("ch_irrigation", HEAD), own("ch_travel", TRAVEL))
     either = replace(row, stages=(("approve", ((Office.UNIT_HEAD, "owner"), (Office.LEADER, "group"))), row.stages[1]))
     assert [stage.id for stage in stages(company, *BOTH, rules=(either,))[:2]] == ["approve:unit_head:unit_irrigation", "approve:unit_head:unit_travel"]
+    turned = replace(row, stages=row.stages[::-1])
+    assert stages(company, *BOTH, rules=(turned, RULES[4]), executives=True) == (
+        approve(HEAD, "R17.1b"), approve(TRAVEL, "R17.1b"), release(BRAND, "R17.2", *BOTH))
     alone = replace(row, stages=(row.stages[0], ("release", ((Office.OPERATOR, "channel"),))))
     assert [stage.channels for stage in stages(company, *BOTH, rules=(alone,))[2:]] == [("ch_irrigation",), ("ch_travel",)]
     by_owner = replace(row, stages=(row.stages[0], ("release", ((Office.UNIT_HEAD, "owner"),))))

@@ -9,7 +9,7 @@ import pytest
 from gateway import canonical
 from gateway.machine import blackouts, publications, rerouting, signing
 from gateway.machine.policy import RULES, Rule
-from gateway.machine.state import Blackout, Channel, Office
+from gateway.machine.state import Blackout, Channel, Office, PublicationState
 from gateway.protocol import commands as c
 from gateway.protocol import instants
 from gateway.protocol.claims import parse
@@ -308,3 +308,18 @@ def test_a_suspended_releaser_whose_place_another_took_voids_the_own_token(compa
     with denied("person_suspended"):
         company.spend(tokens[0])
     company.spend(tokens[1])
+
+
+def test_two_edits_of_one_thing_never_go_out_at_once(company: Company) -> None:
+    """The release refuses the second; were one there all the same, the gate's questions would keep it back."""
+    live = company.live("ch_web")
+    edit = company.takedown("lu", live, "edit")
+    company.approve("gu", edit)
+    publication = company.release("fang", edit)[0]
+    other = company.state.publications[publication]
+    company.state.publications["pub_other"] = replace(other, id="pub_other", state=PublicationState.DISPATCHED)
+    company.state.active.add("pub_other")
+    with denied("previous_changed"):
+        company.spend(publication)
+    company.state.active.discard("pub_other")
+    company.spend(publication)
