@@ -90,9 +90,12 @@ class Tree:
         size = self._known(size)
         return Tree.of_levels([bytes(nodes[: (size >> level) * HASH_SIZE]) for level, nodes in enumerate(self._levels) if not level or size >> level])
 
-    def levels(self) -> Iterator[bytes]:
-        """Yield the hashes of all complete subtrees, level by level, the leaves first; `of_levels` makes the same tree of them."""
-        return map(bytes, self._levels)
+    def levels(self) -> Iterator[memoryview]:
+        """Yield the hashes of all complete subtrees, level by level, the leaves first; `of_levels` makes the same tree of them.
+
+        What is yielded is not copied: nothing can be added to the tree as long as it is kept.
+        """
+        return map(memoryview, self._levels)
 
     @property
     def height(self) -> int:
@@ -100,7 +103,7 @@ class Tree:
         return len(self._levels)
 
     @classmethod
-    def of_levels(cls, levels: Iterable[bytes]) -> Tree:
+    def of_levels(cls, levels: Iterable[bytes | memoryview]) -> Tree:
         """Return the tree of these levels, whose hashes are taken as they are: for what was hashed on our side a moment ago.
 
         Raises:

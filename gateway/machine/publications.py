@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import itemgetter
+from sys import intern
 from typing import Any, Final
 
 from gateway.machine import blackouts, signing
@@ -347,7 +348,7 @@ def apply_minted(state: State, entry: Entry) -> None:
     submission = state.submissions[about]
     covering = [stage.id for stage in submission.stages if stage.kind == "approve" or channel in stage.channels]
     publication = Publication(  # by place, since passing so many by name takes longer than all the rest
-        entry.object, about, revision, channel, operation, content, template, previous, jti, token, credential, _HELD_STATE, hold_until,
+        entry.object, submission.id, revision, intern(channel), intern(operation), content, template, previous, jti, token, credential, _HELD_STATE, hold_until,
         not_before, window_to, fixed, state.epoch, entry.at, emergency, rip, tuple([s for s in submission.signatures if s.stage in covering]),
     )
     publication.seq = entry.seq

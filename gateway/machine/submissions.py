@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from operator import itemgetter
+from sys import intern
 from typing import Any, Final
 
 from gateway.machine import blackouts, policy
@@ -332,8 +333,8 @@ def apply_made(state: State, entry: Entry) -> None:
         year = instants.office_year(entry.at)
         state.numbers[year] = max(state.numbers.get(year, 0), int(number.rsplit("-", 1)[1]))
     submission = Submission(  # by place, since passing so many by name takes longer than all the rest
-        entry.object, number, revision, draft, entry.actor, unit, _IN_REVIEW, content, facts, findings,
-        [TargetState(t["channel"], t["operation"], t["template"], t["previous"]) for t in targets],
+        entry.object, number, revision, draft, intern(entry.actor), intern(unit), _IN_REVIEW, content, facts, findings,
+        [TargetState(intern(t["channel"]), intern(t["operation"]), t["template"], t["previous"]) for t in targets],
         [stage_of(value) for value in stages], route, policy_, tuple(rules), window_to, scheduled, source, entry.at, entry.seq,
         message=message, emergency=emergency, seq=entry.seq,
     )
