@@ -41,7 +41,7 @@ ROTATION: Final = "qianfa-log-key-rotated/v1"
 LIST_LABELS: Final = ("qianfa/list/v1", "qianfa/emergency/v1")
 ENTRY_KEYS: Final = {"v", "seq", "type", "at", "actor", "object", "command", "data"}
 MUST_SHOW: Final = frozenset({
-    "content", "template", "statement", "evidence", "token", "name", "reason", "comment", "message", "notes", "rip", "blob",
+    "content", "template", "statement", "evidence", "token", "name", "reason", "comment", "checked", "message", "notes", "rip", "blob",
 })
 """Fields whose digest must be backed by a blob, a salted value or an erasure; other digests may stand alone."""
 SAME: Final = ("jti", "submission", "revision", "operation", "channel", "content", "template", "epoch", "policy")

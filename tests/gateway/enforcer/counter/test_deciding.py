@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.content.places import Change, replace
+from gateway.enforcer import evidence
 from gateway.enforcer.counter.marked import Mark, document, marked, number
 from gateway.enforcer.counter.quota import quota
+from gateway.log import verify
 from gateway.machine.state import SubmissionState
 from gateway.protocol import commands as c
 from gateway.protocol import instants
@@ -378,3 +382,21 @@ async def test_an_item_is_handed_over_and_everybody_still_may(front: Front) -> N
     assert (await brand.sign("fang", submission)).status == 303
     await head.get("/s/")
     assert "转交给您" not in head.text
+
+
+async def test_a_stranger_sees_what_was_ticked(front: Front) -> None:
+    """The evidence pack holds the blob of the ticks; the verifier misses it where it was taken out."""
+    submission = await with_findings(front, finding())
+    person = front.signed_in("gu")
+    await person.sheet(submission)
+    await person.prove("gu", tick0="on")
+    name = decision(front, submission)["checked"].removeprefix("sha256:")
+    less = io.BytesIO()
+    with evidence.export(front.house.parts, submission) as pack:
+        assert verify.verify_pack(pack).faults == []
+        with zipfile.ZipFile(pack) as whole, zipfile.ZipFile(less, "w") as cut:
+            assert any(name in one for one in whole.namelist())
+            for one in whole.namelist():
+                if name not in one:
+                    cut.writestr(one, whole.read(one))
+    assert any("checked" in fault.en for fault in verify.verify_pack(less).faults)
