@@ -24,11 +24,11 @@ export async function preselect(draft, known) {
   return Array.isArray(last) ? last.filter((id) => known.some((channel) => channel.id === id)) : [];
 }
 
-/** What a correction or a withdrawal is for; there is nothing to choose. @param {HTMLElement} host @param {Channel[]} known @param {NonNullable<Draft['act']>} act */
-export function drawAct(host, known, act) {
+/** What a correction or a withdrawal is for; there is nothing to choose. @param {HTMLElement} host @param {Channel[]} known @param {NonNullable<Draft['act']>} act @param {string} title */
+export function drawAct(host, known, act, title) {
   const name = known.find(({ id }) => id === act.channel)?.name ?? act.channel;
   delete host.dataset['drawn'];
-  host.replaceChildren(h('p', { class: 'card' }, t(act.operation === 'edit' ? 'actEdit' : 'actWithdraw', name)));
+  host.replaceChildren(h('p', { class: 'card' }, h('strong', { class: 'block' }, title), t(act.operation === 'edit' ? 'actEdit' : 'actWithdraw', name)));
 }
 
 /** @param {HTMLElement} host @param {Channel[]} known @param {Draft} draft @param {(ids: string[]) => void} chosen */

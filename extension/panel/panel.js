@@ -161,7 +161,8 @@ async function drawForm() {
   at('bodyCount').textContent = t('words', text.replace(/\s/g, '').length.toLocaleString());
   at('form').dataset['act'] = mine.act?.operation ?? 'publish';
   at('otherNow').hidden = !other;
-  if (mine.act) drawAct(at('channels'), known, mine.act);
+  at('again').hidden = mine.tab === null || Boolean(mine.act);
+  if (mine.act) drawAct(at('channels'), known, mine.act, mine.title);
   else drawChannels(at('channels'), known, mine, (ids) => {
     if (open) open = { ...open, channels: ids };
     changed();
