@@ -3,7 +3,9 @@
   "use strict";
   const root = document.getElementById("editor");
   if (!root) return;
-  const id = root.dataset.draft, key = "qianfa-draft-" + id, token = JSON.parse(document.body.getAttribute("hx-headers"))["X-Form-Token"];
+  // Each window keeps a copy of its own: what one could not save must not be dropped because another one could.
+  const id = root.dataset.draft, kept = "qianfa-draft-" + id, key = `${kept}:${Date.now()}-${Math.random().toString(36).slice(2)}`;
+  const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-Form-Token"];
   const frame = document.getElementById("body"), preview = document.getElementById("preview"), saved = document.getElementById("saved");
   const $ = (name) => document.getElementById(name);
   let version = Number(root.dataset.version), timer = 0, saving = false, dirty = false, halted = false, cover = $("covers").dataset.cover || null;
@@ -48,7 +50,8 @@
 
   async function save() {
     clearTimeout(timer);
-    if (saving || halted) { if (saving) timer = setTimeout(save, 300); return; }
+    if (halted) { keepHere(); return; }
+    if (saving) { timer = setTimeout(save, 300); return; }
     saving = true;
     dirty = false;
     saved.textContent = root.dataset.saving;
@@ -133,23 +136,27 @@
     const data = event.clipboardData;
     const files = [...data.files].filter((file) => file.type.startsWith("image/"));
     const html = data.getData("text/html");
-    if (!html && files.length) { event.preventDefault(); for (const file of files) await picture(file); return; }
+    const picturesOnly = files.length && !new DOMParser().parseFromString(html, "text/html").body.textContent.trim();
+    if (picturesOnly) { event.preventDefault(); for (const file of files) await picture(file); return; }
     if (!html) return;
     event.preventDefault();
     await clean(html);
   }
 
+  // Whether the server took it; without the server the text alone is put in.
   async function clean(html) {
     try {
       const answer = await send(`/drafts/${id}/paste`, JSON.stringify({ html }), "application/json");
       const value = await answer.json();
-      if (!answer.ok) { saved.textContent = value.title; return; }
+      if (!answer.ok) { saved.textContent = value.title; return false; }
       insert(value.html);
       told(value.removed, value.needed);
+      return true;
     } catch {
       const text = new DOMParser().parseFromString(html, "text/html").body.textContent;
       doc().execCommand("insertText", false, text);
       saved.textContent = root.dataset.offline;
+      return false;
     }
   }
 
@@ -209,6 +216,10 @@
 
   function fit() { frame.style.height = Math.max(420, doc().body.scrollHeight + 8) + "px"; }
 
+  function saveKey(event) {
+    if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); save(); }
+  }
+
   function ready() {
     const body = doc() && doc().body;
     if (!body || body.isContentEditable) return;
@@ -218,6 +229,7 @@
     doc().execCommand("defaultParagraphSeparator", false, "p");
     doc().execCommand("styleWithCSS", false, false);
     doc().addEventListener("input", () => { changed(); fit(); });
+    doc().addEventListener("keydown", saveKey);
     doc().addEventListener("paste", paste);
     doc().addEventListener("drop", (event) => {
       const files = [...event.dataTransfer.files].filter((file) => file.type.startsWith("image/"));
@@ -271,7 +283,7 @@
   });
 
   $("tool-picture").addEventListener("change", async (event) => { for (const file of event.target.files) await picture(file); event.target.value = ""; });
-  document.addEventListener("keydown", (event) => { if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); save(); } });
+  document.addEventListener("keydown", saveKey);
   document.body.addEventListener("htmx:configRequest", (event) => {
     if (!event.detail.path.endsWith("/submit")) return;
     event.detail.parameters.set("version", String(version));
@@ -281,18 +293,37 @@
   addEventListener("beforeunload", (event) => { if (dirty || saving) { keepHere(); if (!saving) event.preventDefault(); } });
   addEventListener("online", save);
 
-  const local = localStorage.getItem(key);
-  if (local) {
-    $("local-copy").hidden = false;
-    $("use-local").addEventListener("click", () => {
-      const kept = JSON.parse(local).form;
-      $("title").value = kept.title; $("summary").value = kept.summary; $("author").value = kept.author; $("message").value = kept.message;
-      // What was kept here goes through the server's normaliser like any paste before it is shown again.
-      doc().execCommand("selectAll", false);
-      clean(kept.html).then(() => { localStorage.removeItem(key); $("local-copy").hidden = true; });
-    });
-    $("drop-local").addEventListener("click", () => { localStorage.removeItem(key); $("local-copy").hidden = true; });
+  function tick(name, values) { for (const node of document.querySelectorAll(`input[name=${name}]`)) node.checked = values.includes(node.value); }
+
+  // What was kept here goes through the server's normaliser like any paste before it is shown again; until it is, the copy stays.
+  async function takeLocal(name) {
+    const form = JSON.parse(localStorage.getItem(name)).form, facts = form.facts;
+    doc().body.focus();
+    doc().execCommand("selectAll", false);
+    if (!await clean(form.html)) return;
+    for (const field of ["title", "summary", "author", "message"]) $(field).value = form[field];
+    $("source-name").value = form.source.name;
+    $("source-url").value = form.source.url;
+    tick("source", [form.source.kind]);
+    tick("category", [facts.category]);
+    tick("fact", Object.keys(facts).filter((fact) => facts[fact] === true));
+    tick("channel", form.targets.map((target) => target.channel));
+    if (document.querySelector(`#covers [data-digest="${form.cover}"]`)) cover = form.cover;
+    marks();
+    changed();
+    dropLocal(name);
   }
+
+  function dropLocal(name) { localStorage.removeItem(name); offer(); }
+
+  function offer() {
+    const names = Object.keys(localStorage).filter((name) => name !== key && (name === kept || name.startsWith(kept + ":"))).sort();
+    const newest = names[names.length - 1];
+    $("local-copy").hidden = !newest;
+    $("use-local").onclick = () => takeLocal(newest);
+    $("drop-local").onclick = () => dropLocal(newest);
+  }
+  offer();
   titleCount();
   marks();
 })();
