@@ -239,25 +239,27 @@ def double(number: int) -> list[int]:
 
 async def test_checks_that_hang_die_or_fail_count_as_not_passed(hand: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker past its deadline means refused, in words, and an obstacle in the preflight; the keeper goes on."""
-    worker = Worker(deadline=0.3)
+    worker, hasty = Worker(deadline=30), Worker(deadline=0.3)
     try:
-        for job in (slow, die, fail, odd):
+        for job, keeper in ((slow, hasty), (die, worker), (fail, worker), (odd, worker)):
             with pytest.raises(WorkerFailed) as error:
-                await worker.run(job, *([5] if job is slow else []))
+                await keeper.run(job, *([60] if job is slow else []))
             assert "canary" not in str(error.value)
-        keeper = worker._keeper.pid
+        pid = worker._keeper.pid
         assert await worker.run(double, 2) == [2, 2]
-        assert worker._keeper.pid == keeper
-        monkeypatch.setattr(hand.parts.submitting, "_worker", worker)
+        assert worker._keeper.pid == pid
+        assert hasty._keeper.is_alive()
+        monkeypatch.setattr(hand.parts.submitting, "_worker", hasty)
         monkeypatch.setattr("gateway.enforcer.submitting.check_content", hang)
         assert (await denied(hand, request(hand, good(hand)))).code == "blocking_findings"
     finally:
         worker.close()
+        hasty.close()
 
 
 async def test_a_keeper_that_was_killed_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first job after it fails, the next one works; where it could only be forked with keys in memory it stays ended."""
-    worker = Worker(deadline=1)
+    worker = Worker(deadline=30)
     try:
         assert await worker.run(double, 1) == [1, 1]
         os.kill(worker._keeper.pid, signal.SIGKILL)
