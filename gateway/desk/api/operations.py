@@ -19,7 +19,7 @@ from gateway.desk.drafts.store import CommandReused, NoSuchDraft, NotEditable, S
 from gateway.desk.normalise import NormaliseRefused, PictureRefused
 from gateway.desk.parts import LANG, WHO, Who
 from gateway.desk.security import Access, Route
-from gateway.desk.session import look
+from gateway.desk.session import RECENT, look
 from gateway.desk.socket_client import Problem, SessionEnded, Unavailable
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -106,6 +106,8 @@ async def _answer(request: web.Request, operation: Operation) -> web.Response:
     except ApiRefused as refused:
         return api_problem(request, refused.status, refused.code, **refused.more)
     except SessionEnded:
+        if (who := request.get(WHO)) is not None:
+            request.app[RECENT].drop(who.token)  # what was remembered of it a moment ago opens nothing any more
         return api_problem(request, 401)
     except Problem as problem:
         return respond(request, problem.body, problem.status)
