@@ -100,7 +100,8 @@ def write(modules: dict[str, Any]) -> None:
          f"that anybody could see, {share['left: ']} are left with a reason, and {share['open: ']} are open. The kill rate counts equivalent ones as missed."), "",
         (f"Each bug was given the likeliest tests up to a budget of processor seconds as coverage counts them ({', '.join(budgets)}) and the committed "
          "vectors: a longer budget can only find more. What was said of a bug stands while the text of its function is the same. `not run` are bugs that "
-         "the time for the run did not reach; those that were reached are spread evenly."), "",
+         "the time for the run did not reach: bugs inside functions go first, those in what runs at import cost a collection each. What survived a first "
+         "look was followed by tests and run again; what was not run had no such look, so a lower rate is to be expected there."), "",
     ]
     if changed := [path for path, module in sorted(modules.items()) if hashlib.sha256((ROOT / path).read_bytes()).hexdigest() != module["sha256"]]:
         lines += ["Changed after they were measured: " + ", ".join(f"`{path}`" for path in changed) + ".", ""]

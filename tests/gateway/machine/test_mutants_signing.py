@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gateway import canonical
-from gateway.machine import signing, submissions
+from gateway.machine import handover, rerouting, signing, submissions
 from gateway.machine.context import Context
 from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import Office, Signature
@@ -223,3 +223,22 @@ def test_a_suspension_brings_a_submission_back_into_the_queue_of_its_step(compan
     assert company.state.waits[submission] == (("unit_head", "unit_irrigation"),)
     assert submission in company.state.waiting["unit_head", "unit_irrigation"]
     assert submission not in company.state.waiting["brand_pr", GROUP]
+
+
+def test_nobody_is_handed_their_own_text(company: Company) -> None:
+    """An author who holds the office of the step is not among those who could sign it, nor is who has approved already."""
+    company.appoint("lu", Office.UNIT_HEAD, "unit_irrigation")
+    submission = company.state.submissions[company.submit("lu", "ch_web")]
+    stage = submission.stages[0]
+    assert [handover.could_sign(company.state, submission, stage, person, company.at) for person in ("lu", "gu")] == [None, "unit_head"]
+    company.approve("gu", submission.id)
+    assert handover.could_sign(company.state, submission, stage, "gu", company.at) is None
+
+
+def test_a_decision_counts_by_any_of_its_offices(company: Company) -> None:
+    """One office for two scopes, of which the new step names one: whoever signed by it did so by that office."""
+    submission = company.state.submissions[company.submit("lu", "ch_web")]
+    company.approve("gu", submission.id)
+    approval = submission.stages[0]
+    submission.stages[0] = replace(approval, offices=(*approval.offices, ("unit_head", "unit_travel")))
+    assert rerouting.counts(submission, submission.signatures[0], approval)
