@@ -323,3 +323,24 @@ def test_two_edits_of_one_thing_never_go_out_at_once(company: Company) -> None:
         company.spend(publication)
     company.state.active.discard("pub_other")
     company.spend(publication)
+
+
+def test_of_two_withdrawals_one_that_came_too_late_mints_neither(company: Company) -> None:
+    """No token is signed for the first where the second names what is no longer live."""
+    down = [c.Target(channel=channel, operation="withdraw", template=text_digest("w"), previous=company.live(channel)) for channel in ("ch_web", "ch_wechat")]
+    submission = company.submit("lu", *down, content=None)
+    company.approve("gu", submission)
+    assert down[1].previous is not None
+    company.send(company.emergency("xu", down[1].previous), "gone")
+    before = len(company.ids.claims)
+    with denied("previous_changed"):
+        company.release("fang", submission)
+    assert len(company.ids.claims) == before
+
+
+def test_what_is_given_up_waits_for_nobody(company: Company) -> None:
+    """It leaves every queue."""
+    submission = company.submit("lu", "ch_web")
+    assert submission in company.state.waiting["unit_head", "unit_irrigation"]
+    company.do(c.Cancel(submission=submission), "lu", Grade.DESK)
+    assert not any(submission in queue for queue in (*company.state.waiting.values(), company.state.waits, company.state.in_review))
