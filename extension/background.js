@@ -17,9 +17,6 @@ import { address, deskAddress, keepAddress, keepSession, managed, managedSettled
 
 const ALARM = 'tick';
 const MINUTES = 1;
-/** The states in which a submission may be handed in once more; from all others a second click changes nothing. */
-const AGAIN = new Set(['returned', 'recalled', 'expired']);
-
 /** @type {import('./types').Tables} */
 const messages = {
   own: {
@@ -188,7 +185,7 @@ async function submit({ id }) {
   const held = await paired();
   const mine = await known(id);
   const before = await remote(mine.id);
-  if (before.submission !== null && !AGAIN.has(before.state)) return { end: 'done', remote: before };
+  if (before.submission !== null && !desk.AGAIN.has(before.state)) return { end: 'done', remote: before };
   await post({ draft: mine.id, command: crypto.randomUUID(), person: held.person, address: held.address, at: new Date().toISOString(), body: null });
   const end = await drain();
   if (end === 'done') await refresh().catch(() => []);

@@ -118,12 +118,24 @@ async function sendPictures(session, mine, id, before) {
   return sent;
 }
 
-/** Everything that could stand in the way, before the button. @param {Session} session @param {Draft} mine */
-export async function preflight(session, mine) {
-  const result = await sync(session, mine);
-  const fault = await honest(mine, result);
-  if (fault) throw fault;
-  return { result, answer: mine.channels.length ? await call(session, 'POST', '/preflight', { json: { draft: result.draft } }) : null };
+/** The states in which a submission may be handed in once more; from all others a second click changes nothing. */
+export const AGAIN = new Set(['returned', 'recalled', 'expired']);
+
+/** One at a time for a draft: a look beforehand must not save a newer version between a submission's save and its handing in. @template T @param {string} id @param {() => Promise<T>} act @returns {Promise<T>} */
+export function alone(id, act) {
+  return navigator.locks.request(`hand:${id}`, act);
+}
+
+/** Everything that could stand in the way, before the button; nothing is asked of what is handed in already. @param {Session} session @param {Draft} mine */
+export function preflight(session, mine) {
+  return alone(mine.id, async () => {
+    const known = await remote(mine.id);
+    if (known.result && known.submission !== null && !AGAIN.has(known.state)) return { result: known.result, answer: null };
+    const result = await sync(session, mine);
+    const fault = await honest(mine, result);
+    if (fault) throw fault;
+    return { result, answer: mine.channels.length ? await call(session, 'POST', '/preflight', { json: { draft: result.draft } }) : null };
+  });
 }
 
 /**

@@ -5,7 +5,7 @@
 
 import { Offline, Refusal, SessionGone } from './api.js';
 import { draft, keepRemote } from './drafts.js';
-import { prepare, submit } from './desk.js';
+import { alone, prepare, submit } from './desk.js';
 import { keepSession, session } from './settings.js';
 
 /** @typedef {import('./types').Errand} Errand */
@@ -75,9 +75,11 @@ async function attempt(errand) {
     return 'done';
   }
   try {
-    const body = errand.body ?? (await prepare(who, mine));
-    await alter((list) => list.map((item) => (item.command === errand.command ? { ...item, body } : item)));
-    await submit(who, errand, body);
+    await alone(errand.draft, async () => {
+      const body = errand.body ?? (await prepare(who, mine));
+      await alter((list) => list.map((item) => (item.command === errand.command ? { ...item, body } : item)));
+      await submit(who, errand, body);
+    });
     await withdraw(errand.draft);
     return 'done';
   } catch (error) {

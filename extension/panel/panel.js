@@ -230,6 +230,8 @@ async function preflight() {
 
 async function submit() {
   if (!open) return;
+  clearTimeout(timers['ask']);
+  turn += 1;
   open = read(open);
   await keepDraft(open);
   const [first] = faults(open, new Date());

@@ -91,6 +91,19 @@ async def test_a_lost_answer_gives_one_submission(office: Office) -> None:
     assert office.relay.requests.count("POST /api/v1/submissions") >= 2
 
 
+async def test_a_look_beforehand_does_not_get_between_save_and_submission(office: Office) -> None:
+    """Many looks are asked for in the same moment as the submission: one submission goes in, with the version it was saved as."""
+    await office.pair()
+    panel = await office.captured("同时问同时交")
+    await office.answered(panel)
+    draft = panel.url.rpartition("=")[2]
+    answers = await panel.evaluate(
+        "(id) => Promise.all(['preflight', 'preflight', 'submit', 'preflight', 'preflight'].map((name) => chrome.runtime.sendMessage({name, args: {id}})))", draft,
+    )
+    assert [answer.get("error") for answer in answers] == [None] * 5
+    assert [item["state"] for item in await office.mine() if item["title"] == "同时问同时交"] == ["in_review"]
+
+
 async def test_two_clicks_are_one_submission(office: Office) -> None:
     """A double click, and the message sent twice besides."""
     await office.pair()
@@ -187,14 +200,15 @@ async def test_a_desk_that_alters_anything_is_caught_before_the_submission(offic
     ]
     for lie, told in lies:
         office.relay.lie = lie
+        await panel.evaluate("document.querySelector('#notice').replaceChildren()")
         await panel.click("#submit")
-        await eventually(panel, f"document.querySelector('#notice').innerText.includes({json.dumps(told)})")
+        await eventually(panel, f"document.querySelector('#notice').innerText.includes({json.dumps(told)}) && !document.querySelector('#submit').disabled")
         assert "没有提交" in await panel.inner_text("#notice")
         assert not await panel.is_visible("#outcome")
     office.relay.lie = None
     office.relay.swap = ("冬修".encode(), "春修".encode())
     await panel.click("#submit")
-    await eventually(panel, "document.querySelector('#notice').innerText.includes('指纹')")
+    await eventually(panel, "document.querySelector('#notice').innerText.includes('指纹') && !document.querySelector('#submit').disabled")
     assert "POST /api/v1/submissions" not in office.relay.requests
     office.relay.swap = None
     await panel.click("#submit")
