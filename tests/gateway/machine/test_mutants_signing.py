@@ -242,3 +242,13 @@ def test_a_decision_counts_by_any_of_its_offices(company: Company) -> None:
     approval = submission.stages[0]
     submission.stages[0] = replace(approval, offices=(*approval.offices, ("unit_head", "unit_travel")))
     assert rerouting.counts(submission, submission.signatures[0], approval)
+
+
+def test_an_author_is_refused_by_the_rule_of_the_release(company: Company) -> None:
+    """On an own channel with something that brand & PR releases, an author there is refused by that article, not by the route's first."""
+    company.appoint("lu", Office.BRAND_PR, GROUP)
+    submission = company.submit("lu", "ch_irrigation", facts={"executives": True})
+    company.approve("gu", submission)
+    with denied("author_approves") as caught:
+        company.release("lu", submission)
+    assert caught.value.rule == "R17.2"
