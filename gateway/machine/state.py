@@ -459,15 +459,13 @@ class State:
         for target in submission.targets:
             if target.publication is None or publications[target.publication].state in RELEASABLE:
                 waiting.add(target.channel)
-        if not waiting:
+        if not waiting:  # with nothing left to release there is nothing to approve either
             return []
-        releases = [stage for stage in submission.stages if stage.kind == "release" and not waiting.isdisjoint(stage.channels)]
-        if releases:  # with nothing left to release there is nothing to approve either
-            signed = [signature.stage for signature in submission.signatures]
-            for stage in submission.stages:
-                if stage.kind == "approve" and stage.id not in signed:
-                    return [stage]
-        return releases
+        signed = [signature.stage for signature in submission.signatures]
+        for stage in submission.stages:
+            if stage.kind == "approve" and stage.id not in signed:
+                return [stage]
+        return [stage for stage in submission.stages if stage.kind == "release" and not waiting.isdisjoint(stage.channels)]
 
     def releasable(self, submission: Submission, stage: Stage) -> list[TargetState]:
         """Return the targets of a release stage that have no publication, or only one that has ended without effect."""
