@@ -104,14 +104,22 @@ class Popup:
 
     async def evaluate(self, expression: str) -> Any:
         """Return an expression's value as a click of the person would find it."""
+        answer = await asyncio.wait_for(await self._ask(expression), 20)
+        assert "exceptionDetails" not in answer.get("result", {}), answer
+        return answer["result"]["result"].get("value")
+
+    async def click(self, selector: str) -> None:
+        """Click what closes the window: it may be gone before it answers."""
+        assert await self.evaluate(f"document.querySelector({json.dumps(selector)}) !== null")
+        await self._ask(f"document.querySelector({json.dumps(selector)}).click()")
+
+    async def _ask(self, expression: str) -> asyncio.Future[Any]:
         self._calls += 1
         waiting = self._answers[self._calls] = asyncio.get_running_loop().create_future()
         parameters = {"expression": expression, "awaitPromise": True, "returnByValue": True, "userGesture": True}
         message = json.dumps({"id": self._calls, "method": "Runtime.evaluate", "params": parameters})
         await self._session.send("Target.sendMessageToTarget", {"sessionId": self._id, "message": message})
-        answer = await asyncio.wait_for(waiting, 20)
-        assert "exceptionDetails" not in answer.get("result", {}), answer
-        return answer["result"]["result"].get("value")
+        return waiting
 
     async def until(self, expression: str) -> None:
         """Wait until an expression is true."""

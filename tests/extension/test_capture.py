@@ -121,7 +121,7 @@ async def test_the_popup_reads_the_page_and_opens_the_panel(browser: Chromium) -
     page = await browser.visit("wechat")
     popup = await browser.click_icon(page)
     await popup.until("document.querySelector('#capture') !== null")
-    await popup.evaluate("document.querySelector('#capture').click()")
+    await popup.click("#capture")
     panel = await browser.beside()
     await panel.until("document.querySelector('#title')?.value")
     assert await panel.evaluate("innerWidth") >= 360
@@ -247,7 +247,7 @@ async def test_an_editor_that_changed_since_is_said_and_read_again(browser: Chro
     await panel.wait_for_selector("#otherNow:not([hidden])")
     popup = await browser.click_icon(page)
     await popup.until("document.querySelector('#standing .warning')?.innerText.includes('与后台内容不一致')")
-    await popup.evaluate("document.querySelector('#again').click()")
+    await popup.click("#again")
     async with asyncio.timeout(20):
         while "（更正）" not in (kept := await browser.stored(f"draft:{draft}"))["html"]:
             await asyncio.sleep(0.1)

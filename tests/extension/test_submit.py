@@ -236,7 +236,7 @@ async def test_a_returned_item_shows_its_notes_at_their_places_and_goes_in_again
     assert "顾长庚" in await panel.inner_text("#outcome .note >> nth=0")
     shown = await panel.inner_text("#outcome")
     assert all(words in shown for words in ("数据待核", "请一并核对", "数字与9月简报不一致"))
-    assert await panel.evaluate("chrome.action.getBadgeText({})") == "1"
+    await eventually(panel, "chrome.action.getBadgeText({}).then((text) => text === '1')")
     assert await panel.evaluate("chrome.action.getBadgeBackgroundColor({})") == [163, 33, 26, 255]
     popup = await office.browser.page("popup/popup.html")
     await eventually(popup, "document.querySelector('#list li')?.innerText.includes('已退回')")
@@ -263,7 +263,7 @@ async def test_a_returned_item_shows_its_notes_at_their_places_and_goes_in_again
     await eventually(panel, "document.querySelector('#outcome').checkVisibility() && document.querySelector('#outcome').innerText.includes('第 2 稿')")
     assert await panel.inner_text("#number") == number
     assert [(item["state"], item["revision"]) for item in await office.mine() if item["number"] == number] == [("in_review", 2)]
-    assert await panel.evaluate("chrome.action.getBadgeText({})") == ""
+    await eventually(panel, "chrome.action.getBadgeText({}).then((text) => text === '')")
 
 
 async def test_a_wrong_code_is_refused_in_words(office: Office) -> None:

@@ -44,20 +44,23 @@ async def closed(tmp_path: Path) -> Closed:
 @pytest.fixture
 def begin() -> Iterator[Begin]:
     """Start a closed deployment's log with two processes; what was opened is closed, and no child is left behind."""
+    children: list[int] = []
     with ExitStack() as opened:
 
         def begun(closed: Closed) -> Started:
             with ExitStack() as now:
                 reader = Reader.fork()
                 now.callback(reader.close)
+                children.append(reader.pid)
                 started = start(closed.log, closed.settings.copies, closed.settings.log_key, reader=reader)
             opened.callback(started.parts.store.close)
             opened.callback(started.parts.copies.close)
             return started
 
         yield begun
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    for pid in children:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def refused(begin: Begin, closed: Closed) -> LogRefused:
