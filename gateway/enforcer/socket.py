@@ -26,6 +26,7 @@ from gateway.enforcer.blobs import BlobAltered, BlobMissing
 from gateway.enforcer.counter import rendition
 from gateway.enforcer.feed import read_bodies
 from gateway.enforcer.parts import Parts
+from gateway.enforcer.runner import Runner
 from gateway.enforcer.sessions import Session, Sessions
 from gateway.enforcer.status import status
 from gateway.enforcer.verification import Verifications
@@ -263,7 +264,7 @@ async def _feed(request: web.Request) -> web.StreamResponse:
     after, limit, wait = (_number(request, name, default) for name, default in (("after", 0), ("limit", 500), ("wait", 0)))
     state = parts.runner.state
     if state.size <= after and wait:
-        await _change(request.app, min(wait, FEED_WAIT))
+        await _change(request.app, after, min(wait, FEED_WAIT))
     stop = min(state.size, after + min(limit, FEED_LIMIT))
     bodies = await asyncio.to_thread(read_bodies, parts, after, stop) if after < stop else []
     head = {"size": state.size, "sealed": parts.runner.sealed, "epoch": state.epoch}
@@ -271,9 +272,15 @@ async def _feed(request: web.Request) -> web.StreamResponse:
     return web.Response(body=text, content_type="application/json")
 
 
-async def _change(app: web.Application, seconds: float) -> None:
-    """Wait for the next durable entry, at most `seconds`, and no longer than this socket is served: a stop does not wait for readers."""
-    change = asyncio.ensure_future(app[PARTS].runner.wait_change())
+async def _grown(runner: Runner, after: int) -> None:
+    """Wait for more than `after` durable entries; it looks by itself, since one may have come before it ran for the first time."""
+    while runner.state.size <= after:
+        await runner.wait_change()
+
+
+async def _change(app: web.Application, after: int, seconds: float) -> None:
+    """Wait for more than `after` durable entries, at most `seconds`, and no longer than this socket is served: a stop does not wait for readers."""
+    change = asyncio.ensure_future(_grown(app[PARTS].runner, after))
     closing = asyncio.ensure_future(app[CLOSING].wait())
     try:
         await asyncio.wait({change, closing}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

