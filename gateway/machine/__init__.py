@@ -21,6 +21,7 @@ from gateway.machine import (
     handover,
     people,
     publications,
+    renewal,
     rerouting,
     signing,
     submissions,
@@ -40,11 +41,11 @@ ENVELOPE: Final = 1_024
 
 DECIDE: Final[DecideTable] = {
     **deployment.DECIDE, **people.DECIDE, **changes.DECIDE, **submissions.DECIDE, **signing.DECIDE, **publications.DECIDE, **freezes.DECIDE,
-    **attempts.DECIDE, **rerouting.DECIDE, **handover.DECIDE,
+    **attempts.DECIDE, **rerouting.DECIDE, **renewal.DECIDE, **handover.DECIDE,
 }
 APPLY: Final[dict[str, Callable[[State, Entry], None]]] = {
     **deployment.APPLY, **people.APPLY, **channels.APPLY, **changes.APPLY, **submissions.APPLY, **signing.APPLY, **publications.APPLY,
-    **freezes.APPLY, **blackouts.APPLY, **rerouting.APPLY, **handover.APPLY,
+    **freezes.APPLY, **blackouts.APPLY, **rerouting.APPLY, **renewal.APPLY, **handover.APPLY,
 }
 
 

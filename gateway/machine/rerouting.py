@@ -1,6 +1,6 @@
 """Re-routing: a changed table asks what is under way for what it now lacks; nothing that was asked for is waived (pure).
 
-1. Today's stages are compared with the recorded ones when somebody releases, when the gate spends and dispatches, and at each start.
+1. Today's stages are compared with the recorded ones when somebody renews or releases, when the gate spends and dispatches, and at each start.
 2. A stage counts as recorded where the recorded one is as strict: no office in it that today's lacks, apart where today's is apart.
 3. What is missing is added; an approval that today's table no longer has stays; a release is today's, and one by brand & PR that today's
    gives to somebody else stays as an approval.
@@ -97,7 +97,7 @@ def left_to_release(state: State, submission: Submission) -> list[TargetState]:
 def drafts(context: Context, submission: Submission, signatures: Mapping[str, Signature], *, asked_by: str) -> list[Draft]:
     """Return the entries that re-route: its tokens' publications end, then the new route; none where the route stands as it is.
 
-    `signatures` are the decisions that stand, by stage; `asked_by` says at which point it was found: release, send or start.
+    `signatures` are the decisions that stand, by stage; `asked_by` says at which point it was found: renewal, release, send or start.
     """
     state, left = context.state, left_to_release(context.state, submission)
     if not left or submission.emergency or submission.state not in REVIEWABLE:

@@ -214,7 +214,10 @@ class TargetState:
 
 @dataclass(slots=True)
 class Submission:
-    """A revision under review, and after release until all its targets are done."""
+    """A revision under review, and after release until all its targets are done.
+
+    `effective` are the channels on which an earlier revision took effect, oldest first; this one has no target there.
+    """
 
     id: str
     number: str
@@ -241,6 +244,7 @@ class Submission:
     message: str | None = None
     emergency: bool = False
     seq: int = 0
+    effective: tuple[str, ...] = ()
 
     def signed(self, stage: str) -> Signature | None:
         """Return the decision that stands for `stage`, or None."""

@@ -1,7 +1,11 @@
-"""Submissions: handing in, taking back, sending back, expiring (pure)."""
+"""Submissions: handing in, taking back, sending back, expiring (pure).
+
+A submission of which a part is out is sent back, recalled and revised like any other: its next revision is for the channels that are left.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from operator import itemgetter
 from sys import intern
@@ -23,7 +27,7 @@ from gateway.machine.state import (
     TargetState,
 )
 from gateway.protocol import instants
-from gateway.protocol.commands import Cancel, Expire, Grade, Recall, Renew, Return, Submit, TakeBack, Target
+from gateway.protocol.commands import Cancel, Expire, Grade, Recall, Return, Submit, TakeBack, Target
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import Draft, Entry, EntryType
 
@@ -55,10 +59,9 @@ def submit(context: Context) -> list[Draft]:
     """Hand a revision in: the author may write, each channel may be used, nothing blocks, and every stage could be done by someone."""
     command: Submit = context.request.command
     state, person = context.state, context.person()
-    if not may_write(state, person, context.at):
-        raise Denied("no_office", detail="author", rule="R9", ask=governing_brand(state, context.at))
+    check_writer(context, person)
     previous = _revised(context, command)
-    _check_targets(context, command.targets, person.unit)
+    check_targets(context, command.targets, person.unit)
     if (command.content is None) != all(target.operation == "withdraw" for target in command.targets):
         raise Denied("invalid", detail="content")
     if command.findings.block:
@@ -67,12 +70,10 @@ def submit(context: Context) -> list[Draft]:
         raise Denied("external_confirmation", ask=governing_brand(state, context.at))
     channels = [target.channel for target in command.targets]
     route = policy.route(state, unit=person.unit, channels=channels, facts=command.facts, rules=context.rules)
-    vacant = policy.vacancies(state, route.stages, person.id, context.at)
-    if vacant:
-        raise Denied("stage_vacant", missing=tuple(stage.id for stage in vacant), rule=vacant[0].rule, ask=governors_of(state, context.at))
+    check_people(context, route.stages, person)
     if command.window_to <= context.at or (command.scheduled is not None and command.scheduled >= command.window_to):
         raise Denied("window_over")
-    _check_days(context, command, person.unit)
+    check_days(context, command.targets, person.unit, command.window_to, command.scheduled)
     year = instants.office_day(context.at)[:4]
     number = previous.number if previous else f"签-{year}-{state.numbers.get(year, 0) + 1:04d}"
     return [context.draft(
@@ -87,13 +88,29 @@ def submit(context: Context) -> list[Draft]:
     )]
 
 
-def _check_days(context: Context, command: Submit, unit: str) -> None:
+def check_people(context: Context, stages: Sequence[Stage], author: Person) -> None:
+    """Raise `stage_vacant` where a stage of a route has nobody who could sign it now."""
+    vacant = policy.vacancies(context.state, stages, author.id, context.at)
+    if vacant:
+        missing = tuple(stage.id for stage in vacant)
+        raise Denied("stage_vacant", missing=missing, rule=vacant[0].rule, ask=governors_of(context.state, context.at))
+
+
+def check_days(
+    context: Context, targets: Sequence[Target | TargetState], unit: str, window_to: instants.Instant, scheduled: instants.Instant | None,
+) -> None:
     """Raise where a blackout covers the fixed time, or everything up to the window's end: it could never be sent."""
-    due = max(command.scheduled, context.at) if command.scheduled else context.at
-    for target in command.targets:
+    due = max(scheduled, context.at) if scheduled else context.at
+    for target in targets:
         until = blackouts.over(context.state, unit, target.channel, target.operation, due)
-        if until >= command.window_to or (command.scheduled is not None and until > due):
+        if until >= window_to or (scheduled is not None and until > due):
             raise Denied("blackout", detail=target.channel, until=until)
+
+
+def check_writer(context: Context, person: Person) -> None:
+    """Raise `no_office` where the person may not submit now."""
+    if not may_write(context.state, person, context.at):
+        raise Denied("no_office", detail="author", rule="R9", ask=governing_brand(context.state, context.at))
 
 
 def may_write(state: State, person: Person, at: instants.Instant) -> bool:
@@ -110,15 +127,31 @@ def _revised(context: Context, command: Submit) -> Submission | None:
     previous = find(context.state, command.submission)
     if previous.author != context.actor:
         raise Denied("not_your_submission", ask=(previous.author,))
-    if previous.state not in REVISABLE:
+    if previous.state not in REVISABLE or _on_its_way(context.state, previous):
         raise Denied("wrong_state", detail=previous.state.value)
-    if any(target.publication is not None for target in previous.targets):
-        raise Denied("wrong_state", detail="already released once")
+    done = effective(context.state, previous)
+    for target in command.targets:
+        if target.channel in done:
+            raise Denied("channel_done", detail=target.channel)
     context.unseen(previous.seq)
     return previous
 
 
-def _check_targets(context: Context, targets: tuple[Target, ...], unit: str) -> None:
+def effective(state: State, submission: Submission) -> tuple[str, ...]:
+    """Return the channels on which a submission took effect, in this revision or an earlier one.
+
+    What is out there is altered by a submission of its own (article 19), never by the next revision of the one that brought it.
+    """
+    here = [t.channel for t in submission.targets if t.publication is not None and state.publications[t.publication].state in _EFFECT]
+    return (*submission.effective, *here)
+
+
+def check_targets(context: Context, targets: Sequence[Target | TargetState], unit: str) -> None:
+    """Ask of each target whether its channel may be used as it says.
+
+    Raises:
+        Denied: the first reason found.
+    """
     state = context.state
     if not targets or len(targets) > TARGET_LIMIT or len({target.channel for target in targets}) != len(targets):
         raise Denied("invalid", detail="targets")
@@ -178,7 +211,7 @@ def recall(context: Context) -> list[Draft]:
     """The author takes it back; nothing may be on its way."""
     command: Recall = context.request.command
     submission = find(context.state, command.submission)
-    _check_author(context, submission)
+    check_author(context, submission)
     if submission.state not in {SubmissionState.IN_REVIEW, SubmissionState.EXPIRED} or _on_its_way(context.state, submission):
         raise Denied("wrong_state", detail=submission.state.value)
     return [context.draft(EntryType.SUBMISSION_RECALLED, submission.id, revision=submission.revision)]
@@ -188,17 +221,23 @@ def cancel(context: Context) -> list[Draft]:
     """The author gives it up for good."""
     command: Cancel = context.request.command
     submission = find(context.state, command.submission)
-    _check_author(context, submission)
+    check_author(context, submission)
     context.unseen(submission.seq)
     if _on_its_way(context.state, submission):
         raise Denied("wrong_state", detail=submission.state.value)
     return [context.draft(EntryType.SUBMISSION_CANCELLED, submission.id, revision=submission.revision)]
 
 
-def _check_author(context: Context, submission: Submission) -> None:
-    context.person()
+def check_author(context: Context, submission: Submission) -> Person:
+    """Return the acting person, who is the author.
+
+    Raises:
+        Denied: it is another's submission, or the person is suspended.
+    """
+    person = context.person()
     if submission.author != context.actor:
         raise Denied("not_your_submission", ask=(submission.author,))
+    return person
 
 
 def _on_its_way(state: State, submission: Submission) -> bool:
@@ -253,17 +292,6 @@ def take_back(context: Context) -> list[Draft]:
     return [context.draft(EntryType.DECISION_TAKEN_BACK, submission.id, revision=submission.revision, stage=command.stage)]
 
 
-def renew(context: Context) -> list[Draft]:
-    """Open an expired submission's window again; what was signed was signed for the old window and is asked for again."""
-    command: Renew = context.request.command
-    submission = find(context.state, command.submission)
-    _check_author(context, submission)
-    context.unseen(submission.seq)
-    if submission.state is not SubmissionState.EXPIRED or command.window_to <= context.at:
-        raise Denied("wrong_state", detail=submission.state.value)
-    return [context.draft(EntryType.SUBMISSION_RENEWED, submission.id, revision=submission.revision, window_to=command.window_to)]
-
-
 def expire(context: Context) -> list[Draft]:
     """Time ends the window of a submission that is still in review."""
     command: Expire = context.request.command
@@ -277,7 +305,6 @@ DECIDE: DecideTable = {
     Submit: (Grade.DESK, submit),
     Recall: (Grade.DESK, recall),
     Cancel: (Grade.DESK, cancel),
-    Renew: (Grade.DESK, renew),
     Return: (Grade.COUNTER, send_back),
     TakeBack: (Grade.COUNTER, take_back),
     Expire: (Grade.SYSTEM, expire),
@@ -338,6 +365,8 @@ def apply_made(state: State, entry: Entry) -> None:
         [stage_of(value) for value in stages], route, policy_, tuple(rules), window_to, scheduled, source, entry.at, entry.seq,
         message=message, emergency=emergency, seq=entry.seq,
     )
+    if revision > 1:
+        submission.effective = effective(state, state.submissions[entry.object])
     state.submissions[entry.object] = submission
     reindex(state, submission)
 
@@ -354,7 +383,8 @@ def _stage(identifier: str, kind: str, offices: tuple[tuple[str, str], ...], rul
     return Stage(identifier, kind, offices, rule, channels, apart)
 
 
-def _in_state(new: SubmissionState, state: State, entry: Entry) -> Submission:
+def in_state(new: SubmissionState, state: State, entry: Entry) -> Submission:
+    """Move a submission on and return it; no signature survives that."""
     submission = state.submissions[entry.object]
     submission.state, submission.seq = new, entry.seq
     submission.signatures.clear()
@@ -375,32 +405,25 @@ def void_signatures(state: State, person: str) -> None:
 
 def apply_returned(state: State, entry: Entry) -> None:
     """Send back: the author's turn."""
-    submission = _in_state(SubmissionState.RETURNED, state, entry)
+    submission = in_state(SubmissionState.RETURNED, state, entry)
     submission.returned = {**entry.data, "by": entry.actor, "at": entry.at}
     reindex(state, submission)
 
 
 def apply_recalled(state: State, entry: Entry) -> None:
     """Take back by the author."""
-    reindex(state, _in_state(SubmissionState.RECALLED, state, entry))
+    reindex(state, in_state(SubmissionState.RECALLED, state, entry))
 
 
 def apply_cancelled(state: State, entry: Entry) -> None:
     """Give up for good."""
-    submission = _in_state(SubmissionState.CANCELLED, state, entry)
+    submission = in_state(SubmissionState.CANCELLED, state, entry)
     finish(state, submission)
 
 
 def apply_expired(state: State, entry: Entry) -> None:
     """The window ended."""
-    reindex(state, _in_state(SubmissionState.EXPIRED, state, entry))
-
-
-def apply_renewed(state: State, entry: Entry) -> None:
-    """The window is open again."""
-    submission = _in_state(SubmissionState.IN_REVIEW, state, entry)
-    submission.window_to = entry.data["window_to"]
-    reindex(state, submission)
+    reindex(state, in_state(SubmissionState.EXPIRED, state, entry))
 
 
 def apply_taken_back(state: State, entry: Entry) -> None:
@@ -425,6 +448,5 @@ APPLY: ApplyTable = {
     EntryType.SUBMISSION_RECALLED: apply_recalled,
     EntryType.SUBMISSION_CANCELLED: apply_cancelled,
     EntryType.SUBMISSION_EXPIRED: apply_expired,
-    EntryType.SUBMISSION_RENEWED: apply_renewed,
     EntryType.DECISION_TAKEN_BACK: apply_taken_back,
 }

@@ -88,7 +88,7 @@ class CountingIds:
         return sha256(b"signed:" + claims)
 
 
-LATER = frozenset({"blackouts"})
+LATER = frozenset({"blackouts", "effective"})
 """Fields that the state got after digests of states were recorded: absent from a dump while empty, so that recorded digests stand."""
 
 

@@ -100,7 +100,7 @@ def test_the_first_approval_stays_once_the_second_is_there(company: Company) -> 
 
 
 def test_each_of_two_channels_goes_its_own_way(company: Company) -> None:
-    """A token names the release of its own channel; what was released on one is not revised; the other still waits for its operator."""
+    """A token names the release of its own channel; the other still waits for its operator; what nobody saw is revised."""
     submission = two_channels(company)
     found = company.state.submissions[submission]
     assert company.state.waits[submission] == (("operator", "ch_irrigation"), ("unit_head", "unit_irrigation"), ("operator", "ch_general"),
@@ -117,20 +117,19 @@ def test_each_of_two_channels_goes_its_own_way(company: Company) -> None:
         company.do(c.Cancel(submission=submission), "lu", Grade.DESK)
     company.send(second, "rejected")
     company.do(c.Return(submission=submission, revision=1, reason="data", notes=None), "qin")
-    with denied("wrong_state") as caught:
-        company.submit("lu", "ch_irrigation", submission=submission)
-    assert caught.value.detail == "already released once"
+    company.submit("lu", "ch_general", submission=submission)
+    assert company.state.submissions[submission].effective == ()
 
 
-def test_one_channel_released_is_enough_to_keep_a_revision_back(company: Company) -> None:
-    """Of two targets only one was ever released: neither may be handed in again."""
+def test_a_release_that_was_stopped_keeps_no_revision_back(company: Company) -> None:
+    """Of two targets one was released and stopped: nothing is out, and both are handed in again."""
     submission = two_channels(company)
     publication = company.release("lu", submission, stage="release:operator:ch_irrigation")[0]
     company.do(c.Stop(publication=publication), "lu")
     company.do(c.Return(submission=submission, revision=1, reason="data", notes=None), "qin")
-    with denied("wrong_state") as caught:
-        company.submit("lu", "ch_irrigation", "ch_general", submission=submission)
-    assert caught.value.detail == "already released once"
+    company.submit("lu", "ch_irrigation", "ch_general", submission=submission)
+    found = company.state.submissions[submission]
+    assert ([target.publication for target in found.targets], found.effective, found.signatures) == ([None, None], (), [])
 
 
 def test_a_send_without_a_fixed_time_is_never_late(company: Company) -> None:

@@ -16,12 +16,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from gateway.machine import State, apply, decide, place
 from gateway.machine.policy import RULES, digest
 from gateway.machine.state import OPEN_PUBLICATION, PublicationState
+from gateway.machine.submissions import effective
 from gateway.protocol import commands as c
 from gateway.protocol import instants
 from gateway.protocol.commands import Change, Grade, Request
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import CommandRef, Entry, EntryType, load
 from tests.gateway.machine.company import FACTS, GROUP, Company, dump, replay, state_digest, text_digest
+from tests.gateway.machine.test_lists import item
 from tests.gateway.machine.test_rerouting import STRICTER
 
 PEOPLE = ("xu", "he", "fang", "shen", "gu", "lu", "meng", "lin", "shao", "qin")
@@ -114,6 +116,33 @@ class Gateway(RuleBasedStateMachine):
         self.attempt(lambda: self.company.submit(
             author, *sorted(channels), facts={"sensitive": sensitive, "category": category}, submission=old, scheduled=at,
             window_to=instants.plus(self.company.at, 86_400)))
+
+    @rule(number=pick, some=st.sets(st.sampled_from(CHANNELS), min_size=1, max_size=2))
+    def revise(self, number: int, some: set[str]) -> None:
+        """Whoever could sign returns it, and its author hands in anew: for what is left of its channels, or for others."""
+        company, state = self.company, self.company.state
+        partly = [s for s in state.submissions.values() if effective(state, s)]
+        found = self.one(partly or state.submissions.values(), number)
+        if found is None:
+            return
+        for person in PEOPLE:
+            self.attempt(lambda person=person: company.do(  # type: ignore[misc]
+                c.Return(submission=found.id, revision=found.revision, reason="other", notes=None), person))
+        left = {target.channel for target in found.targets} - set(effective(state, found))
+        self.attempt(lambda: company.submit(
+            found.author, *sorted(left if number % 3 else some), submission=found.id, window_to=instants.plus(company.at, 86_400)))
+
+    @rule(number=pick)
+    def release_one(self, number: int) -> None:
+        """Somebody who may releases one channel of several, and leaves the others."""
+        company, state = self.company, self.company.state
+        found = self.one([s for s in state.submissions.values() if len(s.targets) > 1], number)
+        for stage in state.open_stages(found) if found else ():
+            if stage.kind == "release":
+                channel = self.one(stage.channels, number // 3)
+                for person in PEOPLE:
+                    self.attempt(lambda person=person, stage=stage, channel=channel: company.sign(  # type: ignore[misc]
+                        person, item(company, person, found.id, stage.id, channels=(channel,))))
 
     @rule(number=pick)
     def hand_on(self, number: int) -> None:
@@ -273,6 +302,7 @@ class Gateway(RuleBasedStateMachine):
     def teardown(self) -> None:
         check_tokens(self.company.entries)
         check_sends(self.company.entries)
+        check_once(self.company.entries)
         check_tables(self.company.entries, self.turns)
         check_blackouts(self.company.entries)
         state = replay(self.company.entries[:0])
@@ -362,6 +392,18 @@ def check_sends(entries: list[Entry]) -> None:
     assert len({data["jti"] for data in tokens.values()}) == len(tokens)
 
 
+def check_once(entries: list[Entry]) -> None:
+    """Of one submission, over all its revisions, no token is minted for a channel on which it has taken effect."""
+    tokens = {e.object: e.data for e in entries if e.type == EntryType.TOKEN_MINTED}
+    done: set[tuple[str, str]] = set()
+    for entry in entries:
+        if entry.type in {EntryType.TOKEN_MINTED, EntryType.PUBLICATION_LIVE, EntryType.PUBLICATION_GONE}:
+            where = (tokens[entry.object]["submission"], tokens[entry.object]["channel"])
+            assert where not in done, "it goes out a second time"
+            if entry.type != EntryType.TOKEN_MINTED:
+                done.add(where)
+
+
 def check_tables(entries: list[Entry], turns: list[int]) -> None:
     """While the stricter table is in force nothing is minted, spent or dispatched without the leader; a voided token is never used."""
     leaders: set[str] = set()
@@ -406,7 +448,7 @@ TestGateway.settings = settings(max_examples=15, stateful_step_count=40, deadlin
 
 WEIGHTS = {"submit": 7.0, "hand_on": 14, "sign": 3, "move": 2, "gate": 36, "disturb": 3, "take_down": 4, "emergency": 1, "freeze": 0.4, "thaw": 4,
            "suspend": 0.3, "restore": 4, "credential": 0.3, "settle": 3, "wait": 6, "incarnation": 0.6, "table": 1.5, "reroute": 8,
-           "blackout": 0.4, "lift": 3}
+           "blackout": 0.6, "lift": 3, "revise": 2, "release_one": 3}
 
 
 def step(walk: Gateway, dice: random.Random) -> None:
@@ -431,7 +473,8 @@ def step(walk: Gateway, dice: random.Random) -> None:
         "incarnation": lambda: walk.restore_backup(number) if number % 5 == 0 else None,
         "table": walk.change_table, "reroute": lambda: walk.reroute(number, dice.choice(("send", "start"))),
         "blackout": lambda: walk.blackout(number, dice.choice(("all", "channel", "unit")), dice.choice((0, 1)), dice.choice((1, 3))),
-        "lift": lambda: walk.lift(number),
+        "lift": lambda: walk.lift(number), "revise": lambda: walk.revise(number, set(dice.sample(CHANNELS, 2))),
+        "release_one": lambda: walk.release_one(number),
     }
     if name in acts:
         acts[name]()

@@ -241,8 +241,8 @@ def test_partly_done_submissions_do_not_hang(company: Company) -> None:
     with denied("wrong_state"):
         company.submit("lu", "ch_wechat", submission=submission)
     company.do(c.Recall(submission=submission), "lu")
-    with denied("wrong_state"):  # what was released once is not revised
-        company.submit("lu", "ch_wechat", submission=submission, window_to=instants.plus(WINDOW, 86_400))
+    with denied("channel_done"):
+        company.submit("lu", "ch_web", submission=submission, window_to=instants.plus(WINDOW, 86_400))
     company.do(c.Cancel(submission=submission), "lu")
     assert company.state.finished[submission] == ("签-2026-0001", "lu", "cancelled")
     assert company.status(first[0]) == "live"
