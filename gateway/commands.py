@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import secrets
 import sqlite3
 import ssl
 import sys
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -25,6 +26,7 @@ from gateway.launcher import Launcher, LaunchRefused, prepare_users, reachable, 
 from gateway.log import audit, bundle
 from gateway.log.checkpoint import parse_vkey
 from gateway.log.errors import LogUnavailable
+from gateway.ownership import as_owner, open_regular
 
 
 class CommandFailed(Exception):
@@ -195,7 +197,7 @@ def make_backup(settings: Settings) -> str:
         try:
             return str(admin(settings, "POST", "/v1/backup", {"desk": str(desk)} if desk else {})["path"])
         except NotRunning:
-            return str(backup.make(settings, desk=desk))
+            return as_owner(settings.enforcer_data, lambda: str(backup.make(settings, desk=desk)))
     except (OSError, sqlite3.Error) as error:
         raise CommandFailed(f"backup failed: {error}") from error
 
@@ -340,9 +342,9 @@ def _written(target: Path, nothing: str) -> Iterator[IO[bytes]]:
     """Give a file that becomes `target` only when it is whole; `nothing` is what to say where there is nothing to write."""
     from gateway.protocol.denials import Denied
 
-    part = target.with_name(target.name + ".part")
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("xb") as file:  # exclusive: a link that somebody put there is not followed (open(2), O_EXCL)
             yield file
         part.replace(target)
     except Denied as denied:
@@ -395,15 +397,20 @@ def _check_files(settings: Settings) -> Iterator[Check]:
     yield Check(name="64 MB reserve / 预留空间", ok=reserve.exists(), repair="free disk space, restart the enforcer")
 
 
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER: Final = 20
+"""Bytes of a database's header up to its write and read version, 2 for WAL (www.sqlite.org/fileformat2.html, 1.3.3)."""
+
+
 def _check_durability(settings: Settings) -> Iterator[Check]:
     log = settings.enforcer_data / "log.db"
     mode = ""
     if log.exists():
         try:
-            connection = sqlite3.connect(f"file:{log}?mode=ro", uri=True)
-            mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
-            connection.close()
-        except sqlite3.Error as error:
+            with open_regular(log) as file:  # root asks, and the folder is the enforcer's: nothing of it is opened as a database here
+                head = file.read(_HEADER)
+            mode = "wal" if head.startswith(_MAGIC) and head[18:20] == b"\2\2" else "not wal"
+        except OSError as error:
             mode = str(error)
     yield Check(name="write-ahead log / WAL", ok=mode == "wal", repair="put the data folder on a local disk", found=mode)
     free = os.statvfs(settings.data).f_bavail * os.statvfs(settings.data).f_frsize if settings.data.exists() else 0

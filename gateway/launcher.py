@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.config import PROGRESS, Settings
+from gateway.ownership import hand_down, open_regular
 
 RESTART_STATUS: Final = 75
 RESTARTS: Final = 20
@@ -99,8 +100,9 @@ def hand_over(settings: Settings) -> None:
 
 
 def _hand_over(settings: Settings, enforcer: Identity, desk: Identity) -> None:
-    _own(settings.enforcer_data, enforcer.uid, enforcer.gid)
-    _own(settings.desk_data, desk.uid, desk.gid)
+    for data, to in ((settings.enforcer_data, enforcer), (settings.desk_data, desk)):
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        hand_down(data, to.uid, to.gid)
     settings.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.chown(settings.backups, enforcer.uid, enforcer.gid)
     for file in (settings.copies, None if settings.key_from_systemd else settings.key_file):
@@ -113,14 +115,6 @@ def _hand_over(settings: Settings, enforcer: Identity, desk: Identity) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         os.chown(folder, enforcer.uid, group)
         folder.chmod(mode)
-
-
-def _own(folder: Path, uid: int, gid: int) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.chown(folder, uid, gid)
-    for path in folder.rglob("*"):
-        if not path.is_symlink():
-            os.chown(path, uid, gid)
 
 
 def _ours(settings: Settings, file: Path) -> bool:
@@ -250,7 +244,7 @@ def _uid_or(name: str) -> int:
 def _percent(file: Path) -> str:
     """Return what a starting process says of itself, empty where it says nothing; the file is another user's and may hold anything."""
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             text = opened.read(4).decode("ascii", "replace")
     except OSError:
         return ""
@@ -312,8 +306,11 @@ class Launcher:
 
     def _spawn(self, name: str, target: Callable[..., None], *arguments: object) -> None:
         ready = self._ready(name)
-        ready.unlink(missing_ok=True)
-        ready.with_name(PROGRESS).unlink(missing_ok=True)
+        for told in (ready, ready.with_name(PROGRESS)):
+            try:
+                told.unlink(missing_ok=True)
+            except OSError as error:
+                raise LaunchRefused(f"{told} is no file ({error.strerror}): remove it, and look at who put it there") from error
         child = self._context.Process(target=target, args=(self._settings, str(ready), *arguments), name=f"qianfa-{name}")
         child.start()
         self._children[name] = child

@@ -51,14 +51,14 @@ class CheckpointCopies:
         self.dirty = False
 
     @classmethod
-    def open(cls, path: Path) -> CheckpointCopies:
-        """Open the file at `path`, made if it is not there (mode 0600); a torn last line is ended.
+    def open(cls, path: Path, *, new: bool = False) -> CheckpointCopies:
+        """Open the file at `path`, made if it is not there (mode 0600); a torn last line is ended. With `new` nothing may be there, not even a link.
 
         Raises:
             LogUnavailable: it cannot be opened or written.
         """
         try:
-            handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | (os.O_EXCL if new else 0), 0o600)
             copies = cls(path, handle)
             length = os.fstat(handle).st_size
             if length and os.pread(handle, 1, length - 1) != b"\n":
