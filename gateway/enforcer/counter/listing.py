@@ -72,11 +72,5 @@ async def add(request: web.Request) -> web.StreamResponse:
 async def remove(request: web.Request) -> web.StreamResponse:
     """Take an item off the list."""
     counter, form = request.app[COUNTER], await form_of(request)
-    drop(counter, session_of(request).person, form.get("submission", ""))
+    subject.drop(counter, session_of(request).person, form.get("submission", ""))
     raise see("/s/list")
-
-
-def drop(counter: Counter, person: str, submission: str) -> None:
-    """Forget an item of a person's list, and why it was to be sent back."""
-    for table in ("lists", "list_returns"):
-        counter.sessions.db.run(f"DELETE FROM {table} WHERE person = ? AND submission = ?", (person, submission))  # noqa: S608 -- two names of ours

@@ -110,8 +110,7 @@ async def send_back(request: web.Request) -> web.StreamResponse:
         Request(command=command, actor=person, grade=Grade.COUNTER, expected=whole(form, "seen")),
         blobs={canonical.sha256(notes): notes} if notes else None, about=submission.id,
     )
-    for table in ("lists", "list_returns"):
-        counter.sessions.db.run(f"DELETE FROM {table} WHERE person = ? AND submission = ?", (person, submission.id))  # noqa: S608 -- two names of ours
+    subject.drop(counter, person, submission.id)
     left = waiting.turns(counter, person, counter.parts.runner.now())
     return page(request, "returned.html", title=waiting.title_of(counter, submission), reason=reason, left=left)
 

@@ -170,7 +170,7 @@ async def signed(request: web.Request, proven: Proven, _form: Mapping[str, str])
         about=items[0].submission,
     )
     for item in items:
-        listing.drop(counter, person, item.submission)
+        subject.drop(counter, person, item.submission)
     raise see(f"/s/done/{done.object}")
 
 

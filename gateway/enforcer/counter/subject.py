@@ -21,6 +21,12 @@ def on_list(counter: Counter, person: str) -> list[str]:
     return [row["submission"] for row in counter.sessions.db.all("SELECT submission FROM lists WHERE person = ? ORDER BY at", (person,))]
 
 
+def drop(counter: Counter, person: str, submission: str) -> None:
+    """Forget an item of a person's list, and why it was to be sent back."""
+    for table in ("lists", "list_returns"):
+        counter.sessions.db.run(f"DELETE FROM {table} WHERE person = ? AND submission = ?", (person, submission))  # noqa: S608 -- two names of ours
+
+
 def find(counter: Counter, identifier: str) -> Submission:
     """Return an open submission.
 

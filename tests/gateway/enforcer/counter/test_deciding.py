@@ -209,7 +209,7 @@ async def test_what_was_put_on_the_list_to_return_is_returned_as_it_was_then(fro
 
 
 async def test_an_item_changes_its_verdict_on_the_list_and_leaves_it(front: Front) -> None:
-    """Returned first, then added to be approved, it is approved; taken off the list, nothing of it is left."""
+    """Returned first, then added to be approved, it is approved; taken off the list, or sent back by itself, nothing of it is left."""
     one, two = await submitted(front), await submitted(front)
     person = front.signed_in("gu")
     await listed(front, person, one, two)
@@ -220,6 +220,11 @@ async def test_an_item_changes_its_verdict_on_the_list_and_leaves_it(front: Fron
     assert (await person.post("/s/list/remove", {"submission": two})).status == 303
     assert front.sessions.db.all("SELECT * FROM list_returns") == []
     assert len(front.sessions.db.all("SELECT * FROM lists")) == 1
+    given = {"submission": two, "revision": "1", "reason": "data", "seen": str(front.house.state.submissions[two].seq)}
+    assert (await person.post("/s/list/add", {**given, "verdict": "return"})).status == 303
+    assert (await person.post("/s/return", given)).status == 200
+    assert front.sessions.db.all("SELECT * FROM list_returns") == []
+    assert [row["submission"] for row in front.sessions.db.all("SELECT * FROM lists")] == [one]
 
 
 # ---- some channels
