@@ -165,6 +165,13 @@ async def _admin(settings: Settings, method: str, path: str, body: dict[str, str
     return answer
 
 
+_DISKS: Final = {
+    "log": ("磁盘将满，请腾出空间", "the disk is nearly full, make room"),
+    "copy": ("外部副本所在的盘将满，请腾出空间", "the disk of the checkpoint copy is nearly full, make room there"),
+    "silent": ("存证或外部副本所在的盘没有响应，请检查", "the disk of the log or of the checkpoint copy does not answer, look at it"),
+}
+
+
 def status_lines(found: dict[str, Any]) -> Iterator[str]:
     """Yield `qianfa status` in a few lines."""
     words = {"ok": "可用 ok", "sealed": "已锁 sealed", "degraded": "降级 degraded"}
@@ -174,7 +181,8 @@ def status_lines(found: dict[str, Any]) -> Iterator[str]:
         f" · 最早 earliest {found['earliest']}" if found["earliest"] else "")
     yield f"在审 in review {found['in_review']} · 冻结 freezes {found['freezes']} · 存证 log {found['log']['size']} entries"
     if found["disk_low"]:
-        yield "磁盘将满：只有停发、冻结、退回和撤稿照常；腾出空间后自动恢复 / the disk is nearly full: only what stops or takes down goes on; make room"
+        zh, en = _DISKS[found["disk"]]
+        yield f"{zh}：只有停发、冻结、退回和撤稿照常；好了自动恢复 / {en}: only what stops or takes down goes on, until that is mended"
     if found["clock_behind"]:
         yield "时钟早于存证，已停止发送 / the clock is behind the log, sending has stopped"
     if not found["isolated"]:

@@ -40,7 +40,7 @@ async def _metrics(request: web.Request) -> web.Response:
     Gauge("qianfa_log_entries", "Entries in the log.", registry=registry).set(found["log"]["size"])
     Gauge("qianfa_sealed", "1 while the vault is sealed.", registry=registry).set(found["state"] == "sealed")
     Gauge("qianfa_submissions_in_review", "Submissions that wait for somebody.", registry=registry).set(found["in_review"])
-    Gauge("qianfa_disk_low", "1 while the log's disk has no room for ordinary commands.", registry=registry).set(found["disk_low"])
+    Gauge("qianfa_disk_low", "1 while the disk of the log or of its copy has no room for ordinary commands, or does not answer.", registry=registry).set(found["disk_low"])
     Gauge("qianfa_clock_behind", "1 while the clock is behind the log.", registry=registry).set(found["clock_behind"])
     Gauge("qianfa_freezes", "Freezes in force.", registry=registry).set(found["freezes"])
     queue = Gauge("qianfa_publications", "Open publications by state.", ["state"], registry=registry)

@@ -99,7 +99,7 @@ class Runner:
         self._waiters: set[asyncio.Future[None]] = set()
         self._recent: dict[tuple[str, str, str], Instant] = {}
         self.listeners: list[Callable[[Sequence[Entry]], None]] = []
-        self.reserve = Reserve(parts.store)
+        self.reserve = Reserve(parts.store, parts.copies.path)
 
     @property
     def sealed(self) -> bool:

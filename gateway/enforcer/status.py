@@ -16,11 +16,12 @@ def status(parts: Parts) -> dict[str, Any]:
     active = [state.publications[identifier] for identifier in state.active]
     queue = Counter(publication.state.value for publication in active)
     waiting = [publication.not_before for publication in active if publication.state is PublicationState.HELD]
-    word = "sealed" if runner.sealed else "degraded" if runner.broken is not None or runner.clock.behind or runner.reserve.low else "ok"
+    lacking = runner.reserve.lacking
+    word = "sealed" if runner.sealed else "degraded" if runner.broken is not None or runner.clock.behind or lacking else "ok"
     note = parts.last_checkpoint()
     return {
         "state": word, "since": parts.sealed_since, "by": parts.sealed_by, "queue": dict(queue), "earliest": min(waiting, default=None),
         "in_review": len(state.in_review), "freezes": len(state.freezes), "version": __version__, "isolated": state.isolated,
-        "kind": state.kind, "clock_behind": runner.clock.behind, "disk_low": runner.reserve.low,
+        "kind": state.kind, "clock_behind": runner.clock.behind, "disk_low": bool(lacking), "disk": lacking,
         "log": {"size": state.size, "origin": note[0], "root": note[1]},
     }

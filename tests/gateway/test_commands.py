@@ -129,11 +129,13 @@ async def test_the_vault_is_worked_over_the_admin_socket(running: House, tmp_pat
 def test_status_says_why_it_is_degraded() -> None:
     """A full disk and a clock that is behind each have a line of their own, in both languages; neither where all is well."""
     well = {"state": "ok", "since": "", "by": "", "queue": {}, "earliest": None, "in_review": 0, "freezes": 0, "log": {"size": 9}, "isolated": True,
-            "disk_low": False, "clock_behind": False}
+            "disk_low": False, "disk": "", "clock_behind": False}
     assert len(list(commands.status_lines(well))) == 3
-    said = "\n".join(commands.status_lines(well | {"state": "degraded", "disk_low": True, "clock_behind": True}))
+    said = "\n".join(commands.status_lines(well | {"state": "degraded", "disk_low": True, "disk": "log", "clock_behind": True}))
     for words in ("磁盘将满", "the disk is nearly full", "时钟早于存证", "the clock is behind the log"):
         assert words in said
+    for disk, words in (("copy", "外部副本所在的盘将满"), ("silent", "does not answer")):
+        assert words in "\n".join(commands.status_lines(well | {"disk_low": True, "disk": disk}))
 
 
 async def test_the_admin_socket_answers_its_own_user_only(running: House) -> None:

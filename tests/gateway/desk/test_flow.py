@@ -253,7 +253,7 @@ async def test_the_status_page_says_why_it_is_degraded(place: Place) -> None:
     zh, en = await place.browser("lu"), await place.browser("lu", lang="en")
     assert "磁盘将满" not in (await zh.get("/status")).text
     runner = place.house.runner
-    before, runner.reserve = runner.reserve, Reserve(runner.parts.store, free=lambda _folder: 0)
+    before, runner.reserve = runner.reserve, Reserve(runner.parts.store, runner.parts.copies.path, free=lambda _folder: 0)
     try:
         assert "磁盘将满" in (await zh.get("/status")).text
         assert "The disk is nearly full" in (await en.get("/status")).text

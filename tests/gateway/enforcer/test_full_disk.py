@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from gateway.enforcer.reserve import LOW
+from gateway.enforcer.reserve import COPY_LOW, LOW
 from gateway.log.store import RESERVE
 from gateway.protocol import instants
 from gateway.protocol.entries import EntryType
@@ -52,16 +53,30 @@ class Disk:
         subprocess.run(["mount", "-o", f"remount,{how}", str(self.folder)], check=True, capture_output=True, timeout=30)
 
 
-@pytest.fixture
-def disk() -> Iterator[Disk]:
+@contextmanager
+def mounted(size: int) -> Iterator[Disk]:
     """Mount a tmpfs that other users may pass through; where that is not allowed the test fails."""
     folder = Path(tempfile.mkdtemp(prefix="qianfa-disk-", dir="/var/tmp"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=755", "tmpfs", str(folder)], check=True, capture_output=True, timeout=30)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", str(folder)], check=True, capture_output=True, timeout=30)
     try:
         yield Disk(folder)
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True, capture_output=True, timeout=30)
         shutil.rmtree(folder)
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    """Mount the disk for the data."""
+    with mounted(SIZE) as made:
+        yield made
+
+
+@pytest.fixture
+def other() -> Iterator[Disk]:
+    """Mount another disk, for the checkpoint copy."""
+    with mounted(4 * COPY_LOW) as made:
+        yield made
 
 
 async def waiting(house: House) -> dict[str, str]:
@@ -101,6 +116,30 @@ async def test_on_a_full_disk_stopping_works_from_the_reserve_and_room_brings_th
         assert served.pid() == pid
     assert not wechat.ledger.effects(SUBMIT)
     assert len(logged(there.settings, EntryType.PUBLICATION_STOPPED, there.kept["one"])) == 1
+    assert verdict(there.settings) == []
+
+
+async def test_on_a_full_disk_of_the_copy_nothing_breaks_and_room_brings_all_back(disk: Disk, other: Disk, wechat: WeChat) -> None:
+    """Little room there: refused in words, a stop passes; none: the stop is refused too; with room all goes on, in the same process."""
+    there = await staged(disk.folder, wechat, waiting, copies=other.folder / "copies" / "checkpoints")
+    async with Served(there) as served:
+        pid = served.pid()
+        other.fill(leave=COPY_LOW // 2)
+        told = await served.until(lambda: (said := served.status())["disk_low"] and said)
+        assert (told["state"], told["disk"]) == ("degraded", "copy")
+        status, said = served.desk("PUT", "/v1/blob", b"more")
+        assert (status, "存证暂时写不进去" in said) == (UNAVAILABLE, True)
+        assert served.counter("POST", "/s/stop", f"publication={there.kept['one']}")[0] == SEE_OTHER
+        assert (there.settings.enforcer_data / "log.db.reserve").exists()
+        other.fill()
+        status, said = served.counter("POST", "/s/stop", f"publication={there.kept['two']}")
+        assert (status, "存证暂时写不进去" in said) == (UNAVAILABLE, True)
+        other.clear()
+        await served.until(lambda: served.status()["state"] == "ok")
+        assert served.counter("POST", "/s/stop", f"publication={there.kept['two']}")[0] == SEE_OTHER
+        assert served.pid() == pid
+    assert not wechat.ledger.effects(SUBMIT)
+    assert len(logged(there.settings, EntryType.PUBLICATION_STOPPED)) == 2
     assert verdict(there.settings) == []
 
 

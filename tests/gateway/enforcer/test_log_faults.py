@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +16,7 @@ import pytest
 
 from gateway import canonical
 from gateway.enforcer.blobs import BlobAltered, BlobMissing, BlobStore
-from gateway.enforcer.reserve import AMPLE, LOW, RECENT, RecentRoom, Reserve
+from gateway.enforcer.reserve import AMPLE, COPY_LOW, COPY_NOTHING, LOW, RECENT, RecentRoom, Reserve
 from gateway.log.copies import CheckpointCopies
 from gateway.log.errors import LogUnavailable
 from gateway.log.store import RESERVE, LogStore
@@ -192,20 +193,21 @@ async def test_an_entry_that_never_becomes_durable_is_said(hand: House) -> None:
 
 
 class Disk:
-    """A disk whose free bytes the test sets."""
+    """Two disks whose free bytes the test sets: the log's, and the copy's."""
 
     def __init__(self, free: int) -> None:
-        self.free = free
+        self.free = self.copy = free
 
-    def __call__(self, _folder: Path) -> int:
-        return self.free
+    def __call__(self, folder: Path) -> int:
+        return self.copy if folder.name == "copies" else self.free
 
 
 @pytest.fixture
 def disk(hand: House) -> Disk:
-    """Give the house a disk whose free bytes the test sets."""
+    """Give the house disks whose free bytes the test sets."""
     made = Disk(1 << 40)
-    hand.runner.reserve = Reserve(hand.runner.parts.store, free=made)
+    assert hand.parts.settings.copies.parent.name == "copies"
+    hand.runner.reserve = Reserve(hand.runner.parts.store, hand.parts.settings.copies, free=made, recent=0.0)
     return made
 
 
@@ -238,6 +240,81 @@ async def test_on_a_full_disk_only_stopping_and_taking_down_goes_on(hand: House,
     assert hand.runner.reserve.keep()
     assert reserve.stat().st_size == RESERVE
     await hand.submit(article(title="三", cover=hand.cover()), "news")
+
+
+async def test_without_room_for_the_copy_nothing_is_begun_that_its_line_would_break(hand: House, scripted: Scripted, disk: Disk) -> None:
+    """The copy's disk nearly full: as with the log's, and the log's reserve stays; no room for a line: stops wait too, what has happened is logged."""
+    live = (await hand.release(await hand.submit(article(cover=hand.cover()), "news")))[0]
+    await hand.parts.gate.send(live)
+    held = (await hand.release(await hand.submit(article(title="二", cover=hand.cover()), "news")))[0]
+    freeze = c.Freeze(scope="submission", target=hand.state.publications[held].submission, reason=hand.parts.values.commit("满"))
+    reserve = hand.parts.settings.enforcer_data / "log.db.reserve"
+    disk.copy = COPY_LOW - 1
+    assert hand.runner.reserve.lacking == "copy"
+    with pytest.raises(Denied) as denied:
+        await hand.submit(article(title="三", cover=hand.cover()), "news")
+    assert denied.value.code == "log_unavailable"
+    await hand.parts.gate.send(held)
+    assert hand.publication_state(held) is PublicationState.HELD
+    await hand.do(freeze, "fang", Grade.COUNTER)
+    hand.runner.reserve.make_room()
+    assert reserve.exists()
+    disk.copy = COPY_NOTHING - 1
+    size = hand.state.size
+    with pytest.raises(Denied) as denied:
+        await hand.do(c.Stop(publication=held), "fang", Grade.COUNTER)
+    assert (denied.value.code, hand.state.size) == ("log_unavailable", size)
+    await hand.runner.system(c.RecordDrift(publication=live, observed=canonical.sha256(b"x")))
+    assert hand.state.size == size + 1
+    disk.copy = 1 << 40
+    await hand.do(c.Stop(publication=held), "fang", Grade.COUNTER)
+    assert scripted.calls.count("commit") == 1
+
+
+async def test_where_nothing_can_be_written_the_reserve_makes_room_for_a_page(hand: House, disk: Disk) -> None:
+    """Signing in comes before a stop, and writes; a disk that does not say how full it is costs no reserve."""
+    reserve = hand.parts.settings.enforcer_data / "log.db.reserve"
+    hand.runner.reserve.make_room()
+    hand.runner.reserve = Reserve(hand.runner.parts.store, hand.parts.settings.copies, free=_gone, recent=0.0)
+    hand.runner.reserve.make_room()
+    assert hand.runner.reserve.lacking == "silent"
+    assert reserve.exists()
+    disk.free = 0
+    hand.runner.reserve = Reserve(hand.runner.parts.store, hand.parts.settings.copies, free=disk, recent=0.0)
+    hand.runner.reserve.make_room()
+    assert not reserve.exists()
+
+
+def _gone(_folder: Path) -> int:
+    raise FileNotFoundError
+
+
+async def test_a_disk_that_hangs_holds_up_nobody_and_counts_as_one_without_room(hand: House) -> None:
+    """Asked in a thread and waited for once: then ordinary commands are refused at once, a stop is tried, reading goes on, and its answer ends it."""
+    answer, asked = threading.Event(), [0]
+
+    def hangs(folder: Path) -> int:
+        if folder.name == "copies":
+            asked[0] += 1
+            answer.wait()
+        return 1 << 40
+
+    held = (await hand.release(await hand.submit(article(cover=hand.cover()), "news")))[0]
+    hand.runner.reserve = Reserve(hand.runner.parts.store, hand.parts.settings.copies, free=hangs, patience=0.01, recent=0.0)
+    try:
+        for _ in range(3):
+            with pytest.raises(Denied) as denied:
+                await hand.submit(article(title="二", cover=hand.cover()), "news")
+            assert denied.value.code == "log_unavailable"
+        assert hand.runner.reserve.lacking == "silent"
+        assert asked == [1], "one thread waits for it, however often it is asked"
+        await hand.do(c.Stop(publication=held), "fang", Grade.COUNTER)
+        assert hand.publication_state(held) is PublicationState.STOPPED
+    finally:
+        answer.set()
+    while hand.runner.reserve.low:
+        await asyncio.sleep(0.01)
+    await hand.submit(article(title="二", cover=hand.cover()), "news")
 
 
 async def test_refusals_are_not_logged_on_a_full_disk(hand: House, disk: Disk) -> None:
@@ -297,11 +374,11 @@ def test_ample_room_is_measured_now_and_then_and_little_room_each_time(tmp_path:
         measured[0] += 1
         return free[0]
 
-    room = RecentRoom(measure, moment=lambda: moment[0])
-    assert room(tmp_path) == AMPLE
+    room = RecentRoom(tmp_path, measure=measure, moment=lambda: moment[0])
+    assert room.free() == AMPLE
     free[0] = 0
-    assert (room(tmp_path), measured[0]) == (AMPLE, 1)
+    assert (room.free(), measured[0]) == (AMPLE, 1)
     moment[0] += RECENT
-    assert (room(tmp_path), room(tmp_path), measured[0]) == (0, 0, 3)
+    assert (room.free(), room.free(), measured[0]) == (0, 0, 3)
     free[0] = AMPLE
-    assert room(tmp_path) == AMPLE
+    assert room.free() == AMPLE

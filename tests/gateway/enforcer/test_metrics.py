@@ -66,11 +66,11 @@ async def test_it_says_no_id_no_name_no_words_and_no_secret(hand: House, monitor
 
 async def test_what_keeps_it_from_sending_shows(hand: House, monitor: TestClient[web.Request, web.Application]) -> None:
     """A full disk, a clock behind, a sealed vault: not ready, with the state and the number; alive all the time."""
-    hand.runner.reserve = Reserve(hand.runner.parts.store, free=lambda _folder: 0)
+    hand.runner.reserve = Reserve(hand.runner.parts.store, hand.runner.parts.copies.path, free=lambda _folder: 0)
     assert (await samples(monitor))["qianfa_disk_low", ""] == 1
     answer = await monitor.get("/readyz")
     assert (answer.status, (await answer.json())["state"]) == (503, "degraded")
-    hand.runner.reserve = Reserve(hand.runner.parts.store, free=lambda _folder: 1 << 40)
+    hand.runner.reserve = Reserve(hand.runner.parts.store, hand.runner.parts.copies.path, free=lambda _folder: 1 << 40)
     await hand.lifecycle.seal("test")
     assert (await samples(monitor))["qianfa_sealed", ""] == 1
     answer = await monitor.get("/readyz")
