@@ -8,7 +8,7 @@ last good checkpoint and the first bad one is named instead (`range_altered`), a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from hashlib import sha256
@@ -169,25 +169,40 @@ def verify_log(
     `follow` is given each body right after it was hashed, in order, so that what is replayed is what was verified and is read once. It is
     called before anything is known to be right: what it makes of the bodies is worth nothing unless the report is `ok`.
 
+    A store that is in use is verified as it is at one moment: what is committed meanwhile is left out.
+
     Raises:
         LogUnavailable: the store or a copy cannot be read.
     """
-    state = _State(KeyChain(first_key), all_signatures)
-    end = store.size()
-    _hash_entries(store, state, end, progress, follow)
+    report = _verified(store, _State(KeyChain(first_key), all_signatures), copies, progress, follow)
+    if report.findings and not all_signatures:
+        return verify_log(store, first_key, copies=copies)
+    return report
+
+
+def _verified(
+    store: StoreReader, state: _State, copies: Sequence[Path], progress: Progress | None, follow: Callable[[bytes], None] | None,
+) -> AuditReport:
+    """Read copies and store once and judge them. The copies end where they end now: each line of theirs has its row by then."""
     lines = Alongside(
         copies, torn=lambda name, offset: state.warnings.append(Finding("copy_torn", offset, offset, f"{name}: a line is torn")),
         invalid=lambda name, error: state.find("copy_altered", len(state.found), detail=f"{name}: {error}"),
     )
-    last: StoredCheckpoint | None = None
-    for row in store.checkpoints():
-        _take(state, row, lines)
-        last = row
-    _check_newest(state, last)
+    with store.snapshot():
+        end = store.size()
+        rows = _Rows(store.checkpoints())
+        for count in _hash_entries(store, state, follow):
+            for row in rows.up_to(count):
+                _take(state, row, lines)
+            if progress is not None:
+                progress(count, end)
+        for row in rows.up_to(None):
+            _take(state, row, lines)
+    if progress is not None:
+        progress(end, end)
+    _check_newest(state, rows.last)
     _take_rest(state, lines, end)
     _compare(state, end)
-    if state.findings and not all_signatures:
-        return verify_log(store, first_key, copies=copies)
     return AuditReport(end, state.checkpoint, state.note, state.findings, state.warnings, state.authentic(), state.chain)
 
 
@@ -205,9 +220,23 @@ def check_against_copy(report: AuditReport) -> Comparison:
     return Ok()
 
 
-def _hash_entries(
-    store: StoreReader, state: _State, end: int, progress: Progress | None, follow: Callable[[bytes], None] | None,
-) -> None:
+class _Rows:
+    """The checkpoint rows in order of size, each given once; `last` is the last that was given."""
+
+    def __init__(self, rows: Iterator[StoredCheckpoint]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
+        self.last: StoredCheckpoint | None = None
+
+    def up_to(self, size: int | None) -> Iterator[StoredCheckpoint]:
+        """Yield the rows that are left for sizes up to `size`, or all of them."""
+        while (row := self._next) is not None and (size is None or row.size <= size):
+            self.last, self._next = row, next(self._rows, None)
+            yield row
+
+
+def _hash_entries(store: StoreReader, state: _State, follow: Callable[[bytes], None] | None) -> Iterator[int]:
+    """Hash the entries, many at a time, and yield how many they are by now: what was signed of them can then be judged."""
     count = 0
     for page in store.pages(_FIRST):
         bodies = [body for _, body in page]
@@ -220,10 +249,7 @@ def _hash_entries(
         if ROTATION_MARK in b"".join(bodies):
             _follow_keys(state, page)
         count += len(page)
-        if progress is not None:
-            progress(count, end)
-    if progress is not None:
-        progress(end, end)
+        yield count
 
 
 def _follow_keys(state: _State, page: Sequence[tuple[int, bytes]]) -> None:

@@ -123,13 +123,15 @@ def line_of(note: str, leaves: bytes) -> bytes:
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield every line of the file as (offset, bytes with the line feed), in order and unparsed; see `parse_line`.
 
+    What is appended after the first line was asked for is left out: whoever reads beside a writer knows of which moment that is.
+
     Raises:
         LogUnavailable: it cannot be read.
     """
     try:
         with path.open("rb") as file:
-            offset = 0
-            while line := file.readline(MAX_LINE):
+            offset, end = 0, os.fstat(file.fileno()).st_size
+            while offset < end and (line := file.readline(MAX_LINE)):
                 yield offset, line
                 offset += len(line)
     except OSError as error:

@@ -74,6 +74,21 @@ class StoreReader:
             connection.execute("SELECT size FROM checkpoints LIMIT 1").fetchone()
             return StoreReader(path, connection)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let everything that is read inside be of one moment, the first read's, whatever another process appends meanwhile.
+
+        Raises:
+            LogUnavailable: it cannot be read.
+        """
+        with self._operation("log_unreadable"):
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with suppress(sqlite3.Error):  # nothing was written; what failed has been said
+                self._connection.execute("COMMIT")
+
     def size(self) -> int:
         """Return the number of entries, counted by the last one's place."""
         with self._operation("log_unreadable"):

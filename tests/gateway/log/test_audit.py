@@ -299,3 +299,18 @@ def test_what_follows_an_altered_record_is_still_judged(log) -> None:
     report, _ = check(log)
     assert len(report.tree) == 30
     assert report.tree.root() == log.tree.root()
+
+
+@pytest.mark.parametrize("all_signatures", [True, False])
+def test_a_log_that_grows_while_it_is_verified(log, all_signatures: bool) -> None:
+    """What is committed during the verification is verified too, or left out, and never a finding."""
+    log.write(5000, batch=250)
+    grown: list[int] = []
+
+    def progress(done: int, _: int) -> None:
+        log.write(3, batch=2)
+        grown.append(done)
+
+    report = verify_store(log.path, log.first, copies=[log.copy_path], progress=progress, all_signatures=all_signatures)
+    assert report.findings == []
+    assert len(grown) >= 3
