@@ -226,7 +226,7 @@ class Followup:
         """End the windows of submissions in review; set the log's reserve aside again where there is room."""
         await asyncio.to_thread(self._runner.reserve.keep)
         now = self._runner.now()
-        due = [identifier for identifier in self._runner.state.in_review if self._runner.state.submissions[identifier].window_to <= now]
+        due = [identifier for identifier in self._runner.state.waits if self._runner.state.submissions[identifier].window_to <= now]
         for identifier in due:
             await self._quietly(Expire(submission=identifier))
 

@@ -21,7 +21,7 @@ def status(parts: Parts) -> dict[str, Any]:
     note = parts.last_checkpoint()
     return {
         "state": word, "since": parts.sealed_since, "by": parts.sealed_by, "queue": dict(queue), "earliest": min(waiting, default=None),
-        "in_review": len(state.in_review), "freezes": len(state.freezes), "version": __version__, "isolated": state.isolated,
+        "in_review": len(state.waits), "freezes": len(state.freezes), "version": __version__, "isolated": state.isolated,
         "kind": state.kind, "clock_behind": runner.clock.behind, "disk_low": bool(lacking), "disk": lacking,
         "log": {"size": state.size, "origin": note[0], "root": note[1]},
     }

@@ -340,6 +340,15 @@ class Blackout:
 
 
 @dataclass(slots=True)
+class Queues:
+    """Who waits for what, as it was when it was last asked for; `stale` are the submissions that changed since."""
+
+    waiting: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
+    waits: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    stale: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class State:
     """Everything the machine knows. Two exist in the enforcer: the tip (durable and queued) and the durable prefix."""
 
@@ -368,9 +377,7 @@ class State:
     nonces: set[str] = field(default_factory=set)
     active: set[str] = field(default_factory=set)
     freezes: dict[str, FreezeState] = field(default_factory=dict)
-    waiting: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict)
-    waits: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-    in_review: dict[str, None] = field(default_factory=dict)
+    queues: Queues = field(default_factory=Queues)
     numbers: dict[str, int] = field(default_factory=dict)
     isolated: bool = False
     vault_rows: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -387,11 +394,11 @@ class State:
             return (signatures.setdefault(id(one), _copy_signature(one)) for one in found)
 
         twin = _copy_state(self)
-        for name in ("keys", "switches", "commands", "numbers", "finished", "waits", "in_review", "vault_rows"):
+        for name in ("keys", "switches", "commands", "numbers", "finished", "vault_rows"):
             setattr(twin, name, dict(getattr(self, name)))
         twin.spent, twin.nonces, twin.active = set(self.spent), set(self.nonces), set(self.active)
         twin.command_order = deque(self.command_order)
-        twin.waiting = {key: dict(queue) for key, queue in self.waiting.items()}
+        twin.queues = Queues({key: dict(queue) for key, queue in self.queues.waiting.items()}, dict(self.queues.waits), dict(self.queues.stale))
         twin.units = {key: _copy_unit(unit) for key, unit in self.units.items()}
         twin.appointments = {key: _copy_appointment(held) for key, held in self.appointments.items()}
         twin.freezes = {key: _copy_freeze(freeze) for key, freeze in self.freezes.items()}
@@ -453,6 +460,38 @@ class State:
             known = self.units.get(here)
             here = known.parent if known else None
         return False
+
+    @property
+    def waiting(self) -> dict[tuple[str, str], dict[str, None]]:
+        """The ids of the submissions that wait for an office, by office and scope."""
+        self._bring_queues_up_to_date()
+        return self.queues.waiting
+
+    @property
+    def waits(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """The offices that each submission waits for; one that waits for nobody has no place here."""
+        self._bring_queues_up_to_date()
+        return self.queues.waits
+
+    def _bring_queues_up_to_date(self) -> None:
+        """Work out again what changed; not with every entry, since a replay of a million would never be asked."""
+        queues = self.queues
+        for identifier in queues.stale:
+            submission = self.submissions.get(identifier)
+            stages = self.open_stages(submission) if submission is not None else []
+            keys = tuple(dict.fromkeys([office for stage in stages for office in stage.offices]))
+            before = queues.waits.get(identifier, ())
+            if keys == before:
+                continue
+            for key in before:
+                del queues.waiting[key][identifier]
+            for key in keys:
+                queues.waiting.setdefault(key, {})[identifier] = None
+            if keys:
+                queues.waits[identifier] = keys
+            else:
+                del queues.waits[identifier]
+        queues.stale.clear()
 
     def open_stages(self, submission: Submission) -> list[Stage]:
         """Return the stages that may sign now: the first unsigned approval, else every release stage with something to release."""

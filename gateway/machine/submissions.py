@@ -104,7 +104,8 @@ def check_days(
     for target in targets:
         until = blackouts.over(context.state, unit, target.channel, target.operation, due)
         if until >= window_to or (scheduled is not None and until > due):
-            raise Denied("blackout", detail=target.channel, until=until)
+            days = blackouts.covering(context.state, unit, target.channel, target.operation, due)
+            raise Denied("blackout", detail=target.channel, until=until, ask=tuple(dict.fromkeys(day.by for day in days)))
 
 
 def check_writer(context: Context, person: Person) -> None:
@@ -312,26 +313,16 @@ DECIDE: DecideTable = {
 
 
 def reindex(state: State, submission: Submission) -> None:
-    """Bring the queues (who waits for what) in line with a submission's open stages."""
-    stages = state.open_stages(submission)
-    keys = stages[0].offices if len(stages) == 1 else tuple(dict.fromkeys([office for stage in stages for office in stage.offices]))
-    before = state.waits.get(submission.id, ())
-    if keys == before:
-        return
-    for key in before:
-        del state.waiting[key][submission.id]
-    for key in keys:
-        state.waiting.setdefault(key, {})[submission.id] = None
-    if keys:
-        state.waits[submission.id] = keys
-        state.in_review[submission.id] = None
-    else:
-        del state.waits[submission.id], state.in_review[submission.id]
+    """Let the queues (who waits for what) be brought in line with a submission's open stages when they are next asked for."""
+    state.queues.stale[submission.id] = None
 
 
 def finish(state: State, submission: Submission) -> None:
     """Collapse a finished submission to number, author and final state."""
-    reindex(state, submission)
+    if submission.id in state.queues.waits:
+        reindex(state, submission)
+    else:
+        state.queues.stale.pop(submission.id, None)
     state.finished[submission.id] = (submission.number, submission.author, submission.state._value_)
     del state.submissions[submission.id]
 

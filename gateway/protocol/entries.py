@@ -97,16 +97,14 @@ class EntryType(StrEnum):
     COUNTERS_TAKEN = "counters.taken"  # hourly: malformed, stale, throttled tries
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRef:
+class CommandRef(msgspec.Struct, frozen=True, gc=False):
     """The command an entry came from, so that a repeat is recognised: its id and the digest of its body."""
 
     id: str
     body: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One entry of the log; see the module's list."""
 
     seq: int

@@ -92,8 +92,17 @@ LATER = frozenset({"blackouts", "effective"})
 """Fields that the state got after digests of states were recorded: absent from a dump while empty, so that recorded digests stand."""
 
 
+def queues(state: State) -> list[Any]:
+    """Return who waits for what, in order of the names: when it was worked out changes the order in which it is kept."""
+    waiting = sorted([*office, sorted(queue)] for office, queue in state.waiting.items() if queue)
+    return [waiting, sorted([submission, [list(office) for office in offices]] for submission, offices in state.waits.items())]
+
+
 def dump(value: Any) -> Any:
     """Return a state (or a part) as plain canonical values, so that two can be compared byte by byte."""
+    if isinstance(value, State):
+        named = {f.name: dump(getattr(value, f.name)) for f in fields(value) if f.name != "queues" and (f.name not in LATER or getattr(value, f.name))}
+        return {**named, "queues": queues(value)}
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: dump(getattr(value, f.name)) for f in fields(value) if f.name not in LATER or getattr(value, f.name)}
     if isinstance(value, dict):

@@ -342,4 +342,4 @@ def test_what_is_given_up_waits_for_nobody(company: Company) -> None:
     submission = company.submit("lu", "ch_web")
     assert submission in company.state.waiting["unit_head", "unit_irrigation"]
     company.do(c.Cancel(submission=submission), "lu", Grade.DESK)
-    assert not any(submission in queue for queue in (*company.state.waiting.values(), company.state.waits, company.state.in_review))
+    assert not any(submission in queue for queue in (*company.state.waiting.values(), company.state.waits))

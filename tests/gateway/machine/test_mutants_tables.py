@@ -102,8 +102,9 @@ def test_an_empty_state_knows_nothing() -> None:
     texts = ("deployment", "kind", "epoch", "desk", "counter", "group")
     assert [getattr(state, name) for name in texts] == [""] * len(texts)
     assert (state.size, state.last_at, state.last_command, state.isolated) == (0, EPOCH_START, None, False)
-    filled = [name for name in State.__slots__ if name not in {*texts, "size", "last_at", "last_command", "isolated"} and getattr(state, name)]
+    filled = [name for name in State.__slots__ if name not in {*texts, "size", "last_at", "last_command", "isolated", "queues"} and getattr(state, name)]
     assert filled == []
+    assert (state.waiting, state.waits, state.queues.stale) == ({}, {}, {})
 
 
 def test_what_an_entry_does_not_say_is_off() -> None:

@@ -287,7 +287,7 @@ class Gateway(RuleBasedStateMachine):
         assert {key: set(value) for key, value in state.waiting.items() if value} == dict(waiting)
         assert {key: set(value) for key, value in state.waits.items()} == {
             s: {office for office, known in waiting.items() if s in known} for s in set().union(*waiting.values(), set())}
-        assert set(state.in_review) == set(state.waits)
+        assert not state.queues.stale
         assert state.active == {p.id for p in state.publications.values() if p.state in OPEN_PUBLICATION}
 
     @invariant()
