@@ -46,6 +46,7 @@ class Notices(_Part):
     sender: str = ""
     robot: str = ""
     robot_kind: Literal["", "wecom", "dingtalk", "feishu", "json"] = ""
+    robot_english: bool = False  # English below the Chinese in the group
 
 
 class Settings(_Part):

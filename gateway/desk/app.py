@@ -63,11 +63,12 @@ def init_app(settings: DeskSettings, *, now: Callable[[], Instant] | None = None
         engine = open_engine(settings.database)
         socket = CommandSocket(settings.socket)
         opened = sessions(engine)
-        outbox = Outbox(settings, opened, Senders(settings.notices), tell)
+        catalogue = Catalogue.load(WORDS)
+        outbox = Outbox(settings, opened, Senders(settings.notices), catalogue, tell)
         drafts = Drafts(opened, DeskBlobs(settings.blobs))
         app[PARTS] = Parts(
             settings=settings, engine=engine, sessions=opened, socket=socket, follower=Follower(socket, opened, outbox.told, outbox.wake), drafts=drafts,
-            handing_in=HandingIn(socket, drafts), outbox=outbox, nudges=Nudges(opened, outbox, tell), words=Catalogue.load(WORDS), now=tell,
+            handing_in=HandingIn(socket, drafts), outbox=outbox, nudges=Nudges(opened, outbox, tell), words=catalogue, now=tell,
         )
         yield
         await socket.close()

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gateway.desk.parts import LANG, PARTS, WHO
-from gateway.desk.session import form_token, look
+from gateway.desk.session import LANGUAGE_COOKIE, form_token, look
 from gateway.desk.settings import DeskSettings
 from gateway.web.i18n import preferred
 
@@ -87,7 +87,7 @@ async def one_host(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def _language(request: web.Request) -> str:
-    chosen = request.cookies.get("qianfa-lang", "")
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
     if request.path.startswith("/api/") or chosen not in {"zh", "en"}:
         return preferred(request.headers.get("Accept-Language", ""))
     return chosen

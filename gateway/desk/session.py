@@ -17,12 +17,13 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from gateway.desk.parts import LANG, PARTS, Parts, Who
-from gateway.desk.session_tables import SessionRow
+from gateway.desk.session_tables import LanguageRow, SessionRow
 from gateway.desk.socket_client import Problem, SessionEnded, Unavailable
 from gateway.protocol.instants import Instant
 
 FRESH_SECONDS: Final = 5.0
 SIGN_IN_SECONDS: Final = 600
+LANGUAGE_COOKIE: Final = "qianfa-lang"
 _FORM_LABEL: Final = b"qianfa/desk/form/v1"
 
 
@@ -160,6 +161,10 @@ async def signed_in(request: web.Request) -> web.StreamResponse:
     response.set_cookie(
         settings.cookie, answer["session"], httponly=True, secure=settings.secure, samesite="Lax", path="/",
     )
+    async with parts.sessions() as session:
+        chosen = await session.get(LanguageRow, answer["person"])
+    if chosen is not None:
+        _set_language(response, parts, chosen.lang)
     response.del_cookie(settings.sign_in_cookie, path="/", secure=settings.secure, httponly=True, samesite="Lax")
     return response
 
@@ -185,9 +190,17 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
 
 
 async def choose_language(request: web.Request) -> web.StreamResponse:
-    """Remember the language in a cookie and go back."""
-    form = await request.post()
+    """Remember the language in a cookie and, where somebody is signed in, for that person; go back."""
+    parts, form = request.app[PARTS], await request.post()
     lang = "en" if form.get("lang") == "en" else "zh"
+    who = await look(request, request.cookies.get(parts.settings.cookie, ""))
+    if who is not None:
+        async with parts.sessions.begin() as session:
+            await session.merge(LanguageRow(person=who.person, lang=lang, at=parts.now()))
     response = web.Response(status=303, headers={"Location": safe_next(str(form.get("next", "/")))})
-    response.set_cookie("qianfa-lang", lang, max_age=365 * 86_400, secure=request.app[PARTS].settings.secure, samesite="Lax", path="/")
+    _set_language(response, parts, lang)
     return response
+
+
+def _set_language(response: web.Response, parts: Parts, lang: str) -> None:
+    response.set_cookie(LANGUAGE_COOKIE, lang, max_age=365 * 86_400, secure=parts.settings.secure, samesite="Lax", path="/")

@@ -1,4 +1,4 @@
-"""What the desk remembers of sign-ins while the enforcer cannot be asked, and of extensions that paired."""
+"""What the desk remembers of people: sign-ins while the enforcer cannot be asked, the language they chose, extensions that paired."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ class SessionRow(Base):
     known: Mapped[dict[str, Any]] = mapped_column(JSON)
     expires: Mapped[str] = mapped_column(String(24))
     seen_at: Mapped[str] = mapped_column(String(24))
+
+
+class LanguageRow(Base):
+    """The language that a person chose at the desk, `zh` or `en`: for their pages on any device, and for what is mailed to them."""
+
+    __tablename__ = "languages"
+
+    person: Mapped[str] = mapped_column(String(80), primary_key=True)
+    lang: Mapped[str] = mapped_column(String(2))
+    at: Mapped[str] = mapped_column(String(24))
 
 
 class PairedOriginRow(Base):

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 from pydantic import ValidationError
+from sqlalchemy import select
 
 from gateway.content import NotContent
 from gateway.desk.console.notes import Text, place_of, read_notes, taken_over
@@ -21,8 +22,9 @@ from gateway.desk.drafts.tables import DraftRow
 from gateway.desk.normalise import NormaliseRefused, PictureRefused, Removed
 from gateway.desk.parts import LANG, PARTS, WHO
 from gateway.desk.readmodel.directory import Directory
+from gateway.desk.readmodel.publications import PublicationRow
 from gateway.desk.readmodel.release_times import average_hours
-from gateway.desk.readmodel.submissions import SubmissionRow
+from gateway.desk.readmodel.submissions import EFFECTIVE, SubmissionRow
 from gateway.desk.security import FRAME, UPLOAD_LIMIT
 from gateway.desk.socket_client import Problem, Unavailable
 from gateway.protocol.notes import Notes
@@ -58,7 +60,17 @@ async def editor(request: web.Request) -> web.StreamResponse:
         chosen={target.channel: target for target in form.targets}, notes=notes,
         open_notes=[number for number, note in enumerate(notes.notes) if place_of(note, text) is not None],
         taken=taken if taken in {"done", "gone", "stale"} else "", pictures=await parts.drafts.pictures(draft.id),
+        done=await _done(request, draft),
     )
+
+
+async def _done(request: web.Request, draft: DraftRow) -> dict[str, str]:
+    """Return the channels on which the draft's submission has taken effect, each with its publication: a later revision leaves them out."""
+    if draft.submission is None:
+        return {}
+    query = select(PublicationRow).where(PublicationRow.submission == draft.submission, PublicationRow.state.in_(EFFECTIVE))
+    async with request.app[PARTS].sessions() as session:
+        return {row.channel: row.id for row in await session.scalars(query)}
 
 
 async def take(request: web.Request) -> web.Response:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from gateway.desk.notify.tables import KEY_LIMIT, bounded
+from gateway.desk.notify.wording import BOTH, Said, T, language_of, say
 from gateway.desk.readmodel.channels import ChannelRow
 from gateway.desk.readmodel.directory import Person
 from gateway.desk.readmodel.people import AppointmentRow, PersonRow, ProposalRow, UnitRow
@@ -20,22 +22,20 @@ from gateway.desk.settings import DeskSettings
 from gateway.protocol import instants
 from gateway.protocol.entries import Entry
 from gateway.protocol.instants import OFFICE_ZONE, Instant
+from gateway.web.i18n import Catalogue
 
-OPERATIONS: Final = {"publish": "发布", "edit": "更正", "withdraw": "撤稿"}
-_ABOUT_PUBLICATION: Final = {
-    "live": "已发布", "gone": "已撤下", "rejected": "平台拒绝，需重新放行", "unknown": "待核实：平台没有回话，正在回读", "absent": "已核实未发出",
-    "abandoned": "未发送，需重新放行", "missed": "错过定时，请决定是否重新放行", "stopped": "已停发", "drifted": "异动：线上与签发内容不一致",
-}
-_ABOUT_SUBMISSION: Final = {
-    "returned": "已退回，请修改后再报", "expired": "已过期，可一键续期", "rerouted": "流程按现行制度补了步骤，先前的放行作废，请等补签后重新放行",
-}
-_KINDS: Final = {"mourning": "哀悼日", "assembly": "重要会议", "earnings": "财报静默期", "incident": "事故后静默", "other": "静默期"}
+_ABOUT_PUBLICATION: Final = frozenset({"live", "gone", "rejected", "unknown", "absent", "abandoned", "missed", "stopped", "drifted"})
+_ABOUT_SUBMISSION: Final = frozenset({"returned", "expired", "rerouted"})
 _ALARM: Final = frozenset({"unknown", "missed", "drifted", "rejected", "abandoned"})
+_STOPPERS: Final = ("brand_pr", "brand_pr_head", "leader", "founder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message; `mail` is empty for people without an address, `to_group` also sends it to the robot."""
+    """One message in its reader's language; `mail` is empty for people without an address.
+
+    `group` is subject and text for the group's robot, None where the group is not told.
+    """
 
     key: str
     person: str | None
@@ -43,157 +43,194 @@ class Message:
     text: str
     link: str
     mail: str = ""
-    to_group: bool = False
+    group: tuple[str, str] | None = None
     urgent: bool = False
 
 
-def messages(session: Session, settings: DeskSettings, kind: str, entry: Entry, about: str) -> Iterator[Message]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """What notices are written from: the read model, the addresses of both faces, and the words."""
+
+    session: Session
+    settings: DeskSettings
+    words: Catalogue
+
+    def said(self, kind: str, line: Callable[[T], str]) -> Said:
+        """Return a notice whose label is that of its kind."""
+        return say(self.words, f"notice.{kind}", line)
+
+    def to(
+        self, people: Sequence[str], said: Said, *, key: str, link: str, group: bool = False, urgent: bool = False,
+    ) -> Iterator[Message]:
+        """Yield the messages to these people, each in their own language; the first one takes the group's along."""
+        every = BOTH if self.settings.notices.robot_english else "zh"
+        for number, person in enumerate(dict.fromkeys(people)):
+            lang = language_of(self.session, person)
+            yield Message(
+                key=bounded(key, KEY_LIMIT - 100), person=person, subject=said.subject(lang), text=said.text(lang), link=link, mail=mail_of(self.session, person),
+                group=(said.subject(every), said.text(every)) if group and number == 0 else None, urgent=urgent,
+            )
+
+    def where(self, row: SubmissionRow) -> Callable[[T], str]:
+        """Return what says a submission's first channel, how many there are, and what is to be done there."""
+        first, number = row.targets[0], len(row.targets)
+
+        def words(t: T) -> str:
+            key = "notice.targets" if number > 1 else "notice.target"
+            return t(key, channel=_channel(self.session, first["channel"]), operation=t(f"operation.{first['operation']}"), n=number)
+
+        return words
+
+
+def messages(writing: Writing, kind: str, entry: Entry, about: str) -> Iterator[Message]:
     """Yield the messages that one notice gives rise to."""
     if kind == "waiting":
-        yield from _waiting(session, settings, entry, about)
+        yield from _waiting(writing, entry, about)
     elif kind in _ABOUT_SUBMISSION:
-        yield from _author(session, settings, kind, about)
+        yield from _author(writing, kind, about)
     elif kind in _ABOUT_PUBLICATION:
-        yield from _publication(session, settings, kind, entry, about)
+        yield from _publication(writing, kind, entry, about)
     elif kind == "handed":
-        yield from _handed(session, settings, entry, about)
+        yield from _handed(writing, entry, about)
     elif kind == "emergency":
-        yield from _emergency(session, settings, about)
+        yield from _emergency(writing, about)
     elif kind == "frozen":
-        yield from _frozen(session, settings, entry, about)
+        yield from _frozen(writing, entry, about)
     elif kind == "blackout":
-        yield from _blackout(session, settings, entry, about)
+        yield from _blackout(writing, entry, about)
     elif kind == "proposal":
-        yield from _proposal(session, settings, entry, about)
+        yield from _proposal(writing, entry, about)
 
 
-def _waiting(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
+def _waiting(writing: Writing, entry: Entry, about: str) -> Iterator[Message]:
+    session = writing.session
     row = session.get(SubmissionRow, about)
     if row is None or not row.waiting:
         return
-    findings = row.findings
-    due = instants.to_datetime(Instant(row.window_to)).astimezone(OFFICE_ZONE).strftime("%m-%d %H:%M")
-    text = (
-        f"【待您办理】《{row.title}》{_targets(session, row)} | {findings['block']} 阻断 {findings['confirm']} 提醒 | {due} 前"
-    )
-    link = f"{settings.counter_url}/s/item/{row.id}"
+    where, findings = writing.where(row), row.findings
+    said = writing.said("waiting", lambda t: t(
+        "notice.waiting.line", title=row.title, where=where(t), block=findings["block"], confirm=findings["confirm"], due=_time(row.window_to)))
     waiting = session.scalars(select(WaitingRow).where(WaitingRow.submission == row.id)).all()
-    people = dict.fromkeys(p for wait in waiting for p in holders(session, wait.office, wait.scope, entry.at) if p != row.author)
-    for number, person in enumerate(people):
-        yield Message(
-            key=f"waiting:{row.id}:{row.revision}.{len(row.stages)}:{','.join(row.waiting)}:{row.window_to}"[:200], person=person, subject=text, text=text,
-            link=link, mail=mail_of(session, person), to_group=number == 0,
-        )
+    people = [p for wait in waiting for p in holders(session, wait.office, wait.scope, entry.at) if p != row.author]
+    yield from writing.to(
+        people, said, key=f"waiting:{row.id}:{row.revision}.{len(row.stages)}:{','.join(row.waiting)}:{row.window_to}",
+        link=f"{writing.settings.counter_url}/s/item/{row.id}", group=True,
+    )
 
 
-def _handed(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
-    row = session.get(SubmissionRow, about)
+def _handed(writing: Writing, entry: Entry, about: str) -> Iterator[Message]:
+    row = writing.session.get(SubmissionRow, about)
     if row is None or row.revision != entry.data["revision"]:
         return
-    person = str(entry.data["to"])
-    text = f"【转交给您】{name_of(session, entry.actor)} 请您办理《{row.title}》{_targets(session, row)}"
-    yield Message(
-        key=f"handed:{row.id}:{row.revision}:{person}", person=person, subject=text, text=text, link=f"{settings.counter_url}/s/item/{row.id}",
-        mail=mail_of(session, person),
+    person, by, where = str(entry.data["to"]), name_of(writing.session, entry.actor), writing.where(row)
+    said = writing.said("handed", lambda t: t("notice.handed.line", by=by, title=row.title, where=where(t)))
+    yield from writing.to(
+        [person], said, key=f"handed:{row.id}:{row.revision}:{person}", link=f"{writing.settings.counter_url}/s/item/{row.id}",
     )
 
 
-def nudge_messages(
-    session: Session, settings: DeskSettings, row: SubmissionRow, people: Sequence[Person], by: str, now: Instant,
-) -> Iterator[Message]:
+def nudge_messages(writing: Writing, row: SubmissionRow, people: Sequence[Person], by: str, now: Instant) -> Iterator[Message]:
     """Yield what `people` are told when `by` nudges: the item, since when it waits, until when, and a link to exactly it."""
     hours = int(instants.seconds_between(Instant(row.since), now) // 3600)
-    due = instants.to_datetime(Instant(row.window_to)).astimezone(OFFICE_ZONE).strftime("%m-%d %H:%M")
-    names = "、".join(person.name for person in people)
-    text = f"【催办】{names}：《{row.title}》{_targets(session, row)}{f' | 已等 {hours} 小时' if hours > 0 else ''} | {due} 前 | {by} 催办"
-    for number, person in enumerate(people):
-        yield Message(
-            key=f"nudge:{row.id}:{now}", person=person.id, subject=text, text=text, link=f"{settings.counter_url}/s/item/{row.id}",
-            mail=mail_of(session, person.id), to_group=number == 0,
-        )
+    where = writing.where(row)
+
+    def line(t: T) -> str:
+        return t(
+            "notice.nudge.line", names=t("notice.and").join(person.name for person in people), title=row.title, where=where(t),
+            waited=t("notice.nudge.waited", hours=hours) if hours > 0 else "", due=_time(row.window_to), by=by)
+
+    yield from writing.to(
+        [person.id for person in people], writing.said("nudge", line), key=f"nudge:{row.id}:{now}",
+        link=f"{writing.settings.counter_url}/s/item/{row.id}", group=True,
+    )
 
 
-def _author(session: Session, settings: DeskSettings, kind: str, about: str) -> Iterator[Message]:
-    row = session.get(SubmissionRow, about)
+def _author(writing: Writing, kind: str, about: str) -> Iterator[Message]:
+    row = writing.session.get(SubmissionRow, about)
     if row is not None:
-        text = f"【{_ABOUT_SUBMISSION[kind]}】《{row.title}》{row.number}"
-        yield Message(
-            key=f"{kind}:{row.id}:{row.revision}:{row.seq}", person=row.author, subject=text, text=text,
-            link=f"{settings.desk_url}/submissions/{row.id}", mail=mail_of(session, row.author),
-        )
+        said = writing.said(kind, lambda t: t("notice.submission.line", title=row.title, number=row.number))
+        yield from writing.to(
+            [row.author], said, key=f"{kind}:{row.id}:{row.revision}:{row.seq}", link=f"{writing.settings.desk_url}/submissions/{row.id}")
 
 
-def _publication(session: Session, settings: DeskSettings, kind: str, entry: Entry, about: str) -> Iterator[Message]:
+def _publication(writing: Writing, kind: str, entry: Entry, about: str) -> Iterator[Message]:
+    session = writing.session
     row = session.get(PublicationRow, about)
     if row is None:
         return
-    where = _channel(session, row.channel)
-    text = f"【{_ABOUT_PUBLICATION[kind]}】《{row.title}》{where}"
+    said = writing.said(kind, lambda t: t("notice.publication.line", title=row.title, channel=_channel(session, row.channel)))
     people = [row.author]
     if kind in _ALARM:
         people += holders(session, "brand_pr", _group(session), entry.at) + holders(session, "brand_pr_head", _group(session), entry.at)
-    for number, person in enumerate(dict.fromkeys(people)):
-        yield Message(
-            key=f"{kind}:{row.id}:{entry.seq}", person=person, subject=text, text=text, link=f"{settings.desk_url}/publications/{row.id}",
-            mail=mail_of(session, person), to_group=number == 0 and kind in _ALARM,
-        )
+    yield from writing.to(
+        people, said, key=f"{kind}:{row.id}:{entry.seq}", link=f"{writing.settings.desk_url}/publications/{row.id}", group=kind in _ALARM)
 
 
-def _emergency(session: Session, settings: DeskSettings, about: str) -> Iterator[Message]:
+def _emergency(writing: Writing, about: str) -> Iterator[Message]:
+    session = writing.session
     row = session.get(SubmissionRow, about)
     if row is None:
         return
-    text = f"【应急撤稿】《{row.title}》{_targets(session, row)}，由 {name_of(session, row.author)} 办理，事后复核"
-    for number, person in enumerate(session.scalars(select(PersonRow.id).where(PersonRow.suspended.is_(False))).all()):
-        yield Message(
-            key=f"emergency:{row.id}", person=person, subject=text, text=text, link=f"{settings.desk_url}/submissions/{row.id}",
-            mail=mail_of(session, person), to_group=number == 0, urgent=True,
-        )
+    where, by = writing.where(row), name_of(session, row.author)
+    said = writing.said("emergency", lambda t: t("notice.emergency.line", title=row.title, where=where(t), by=by))
+    everyone = session.scalars(select(PersonRow.id).where(PersonRow.suspended.is_(False))).all()
+    yield from writing.to(
+        everyone, said, key=f"emergency:{row.id}", link=f"{writing.settings.desk_url}/submissions/{row.id}", group=True, urgent=True)
 
 
-def _frozen(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
+def _frozen(writing: Writing, entry: Entry, about: str) -> Iterator[Message]:
+    session = writing.session
     row = session.get(FreezeRow, about)
     if row is None:
         return
-    names = {"all": "全部渠道", "channel": _channel(session, row.target)}
-    text = f"【已冻结】{names.get(row.scope, row.scope)}，由 {name_of(session, row.by)} 冻结；解冻须另外两人"
-    group = _group(session)
-    people = [p for office in ("brand_pr", "brand_pr_head", "leader", "founder") for p in holders(session, office, group, entry.at)]
-    for number, person in enumerate(dict.fromkeys(people)):
-        yield Message(
-            key=f"frozen:{row.id}", person=person, subject=text, text=text, link=f"{settings.desk_url}/publications", mail=mail_of(session, person),
-            to_group=number == 0,
-        )
+    by = name_of(session, row.by)
+    said = writing.said("frozen", lambda t: t("notice.frozen.line", where=_scope(session, row.scope, row.target, t), by=by))
+    yield from writing.to(
+        _stoppers(session, entry.at), said, key=f"frozen:{row.id}", link=f"{writing.settings.desk_url}/publications", group=True)
 
 
-def _blackout(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
+def _blackout(writing: Writing, entry: Entry, about: str) -> Iterator[Message]:
+    session = writing.session
     row = session.get(BlackoutRow, about)
     if row is None:
         return
-    unit = session.get(UnitRow, row.target)
-    where = "全部渠道" if row.scope == "all" else unit.name if unit is not None else _channel(session, row.target)
-    first, last = (instants.to_datetime(Instant(at)).astimezone(OFFICE_ZONE).strftime("%m-%d %H:%M") for at in (row.start, row.end))
-    text = f"【静默期】{where} {first} 至 {last}（{_KINDS[row.kind]}）不发布、不更正；撤稿不受影响"
-    offices = ("brand_pr", "brand_pr_head", "leader", "founder")
-    people = [p for office in offices for p in holders(session, office, _group(session), entry.at)]
-    for number, person in enumerate(dict.fromkeys(people)):
-        yield Message(
-            key=f"blackout:{row.id}", person=person, subject=text, text=text, link=f"{settings.desk_url}/channels", mail=mail_of(session, person),
-            to_group=number == 0,
-        )
+    said = writing.said("blackout", lambda t: t(
+        "notice.blackout.line", where=_scope(session, row.scope, row.target, t), first=_time(row.start), last=_time(row.end),
+        kind=t(f"blackout.kind.{row.kind}")))
+    yield from writing.to(
+        _stoppers(session, entry.at), said, key=f"blackout:{row.id}", link=f"{writing.settings.desk_url}/channels", group=True)
 
 
-def _proposal(session: Session, settings: DeskSettings, entry: Entry, about: str) -> Iterator[Message]:
+def _proposal(writing: Writing, entry: Entry, about: str) -> Iterator[Message]:
+    session, settings = writing.session, writing.settings
     if session.get(ProposalRow, about) is None:  # confirmed or declined before we heard of it
         return
-    group = _group(session)
+    group, by = _group(session), name_of(session, entry.actor)
     people = [p for office in ("founder", "brand_pr_head", "sysadmin") for p in holders(session, office, group, entry.at) if p != entry.actor]
-    text = f"【变更单待确认】{name_of(session, entry.actor)} 提交了一张变更单，须另一人确认"
-    for person in dict.fromkeys(people):
-        yield Message(
-            key=f"proposal:{about}", person=person, subject=text, text=text, link=f"{settings.inside_url or settings.counter_url}/i/changes",
-            mail=mail_of(session, person),
-        )
+    said = writing.said("proposal", lambda t: t("notice.proposal.line", by=by))
+    yield from writing.to(people, said, key=f"proposal:{about}", link=f"{settings.inside_url or settings.counter_url}/i/changes")
+
+
+def _time(at: str) -> str:
+    return instants.to_datetime(Instant(at)).astimezone(OFFICE_ZONE).strftime("%m-%d %H:%M")
+
+
+def _stoppers(session: Session, at: str) -> list[str]:
+    """Return who hears of a freeze or of blackout days: those who may freeze anywhere."""
+    return [p for office in _STOPPERS for p in holders(session, office, _group(session), at)]
+
+
+def _scope(session: Session, scope: str, target: str, t: T) -> str:
+    """Return what a freeze or a blackout covers, in words."""
+    if scope == "all":
+        return t("notice.everywhere")
+    if scope == "unit":
+        unit = session.get(UnitRow, target)
+        return unit.name if unit is not None else target
+    if scope == "submission":
+        row = session.get(SubmissionRow, target)
+        return t("notice.item", title=row.title, number=row.number) if row is not None else target
+    return _channel(session, target)
 
 
 def holders(session: Session, office: str, scope: str, at: str) -> list[str]:
@@ -222,7 +259,6 @@ def mail_of(session: Session, person: str) -> str:
 
 
 def _group(session: Session) -> str:
-
     cursor = session.get(CursorRow, CURSOR_ID)
     return cursor.group_unit if cursor is not None else ""
 
@@ -230,9 +266,3 @@ def _group(session: Session) -> str:
 def _channel(session: Session, identifier: str) -> str:
     row = session.get(ChannelRow, identifier)
     return row.name if row is not None else identifier
-
-
-def _targets(session: Session, row: SubmissionRow) -> str:
-    first = row.targets[0]
-    more = f"等 {len(row.targets)} 个渠道" if len(row.targets) > 1 else ""
-    return f"{_channel(session, first['channel'])}{more}·{OPERATIONS.get(first['operation'], first['operation'])}"

@@ -106,7 +106,7 @@ class Nudges:
     def _tell(self, session: Session, row: SubmissionRow, names: Directory, people: Sequence[Person], by: str, now: Instant) -> list[str]:
         """Write the notices and return whom they reach; the group hears it once, for all of them."""
         told = []
-        for person, message in zip(people, nudge_messages(session, self._outbox.settings, row, people, names.name(by), now), strict=True):
+        for person, message in zip(people, nudge_messages(self._outbox.writing(session), row, people, names.name(by), now), strict=True):
             if self._outbox.write(session, message, now) or "robot" in self._outbox.ways:
                 told.append(person.id)
         if not told:

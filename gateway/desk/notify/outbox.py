@@ -16,13 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from gateway.desk.database import Sessions, finished
-from gateway.desk.notify.messages import Message, messages
+from gateway.desk.notify.messages import Message, Writing, messages
 from gateway.desk.notify.senders import NotSent, Senders
-from gateway.desk.notify.tables import NoticeRow
+from gateway.desk.notify.tables import KEY_LIMIT, NoticeRow, bounded
 from gateway.desk.readmodel.projection import Projection
 from gateway.desk.settings import DeskSettings
 from gateway.protocol import instants
 from gateway.protocol.instants import Instant
+from gateway.web.i18n import Catalogue
 
 log = structlog.get_logger("desk.notify")
 
@@ -36,15 +37,12 @@ AT_A_TIME: Final = 4
 class Outbox:
     """Writes and sends notices."""
 
-    def __init__(self, settings: DeskSettings, sessions: Sessions, senders: Senders, now: Callable[[], Instant]) -> None:
-        self._settings, self._sessions, self._senders, self._now = settings, sessions, senders, now
+    def __init__(
+        self, settings: DeskSettings, sessions: Sessions, senders: Senders, words: Catalogue, now: Callable[[], Instant],
+    ) -> None:
+        self._settings, self._sessions, self._senders, self._words, self._now = settings, sessions, senders, words, now
         self._woken = asyncio.Event()
         self._taking = asyncio.Lock()
-
-    @property
-    def settings(self) -> DeskSettings:
-        """What links are made from."""
-        return self._settings
 
     @property
     def ways(self) -> tuple[str, ...]:
@@ -53,12 +51,16 @@ class Outbox:
 
     def told(self, session: Session, projection: Projection) -> None:
         """Write the notices of a batch; news older than a day (a rebuild, a first start) tells nobody."""
-        now = self._now()
+        now, writing = self._now(), self.writing(session)
         for kind, entry, about in projection.notices:
             if instants.seconds_between(entry.at, now) > FRESH_SECONDS:
                 continue
-            for message in messages(session, self._settings, kind, entry, about):
+            for message in messages(writing, kind, entry, about):
                 self.write(session, message, now)
+
+    def writing(self, session: Session) -> Writing:
+        """Return what notices are written from in this unit of work."""
+        return Writing(session=session, settings=self._settings, words=self._words)
 
     def wake(self) -> None:
         """Send what was written and committed, at once."""
@@ -72,10 +74,11 @@ class Outbox:
         return len(addresses)
 
     def _write(self, session: Session, message: Message, way: str, address: str, now: Instant) -> None:
-        key = f"{message.key}|{way}|{address}"[:300]
+        key = bounded(f"{message.key}|{way}|{address}", KEY_LIMIT)
         if session.get(NoticeRow, key) is None:
+            subject, text = message.group if way == "robot" and message.group is not None else (message.subject, message.text)
             session.add(NoticeRow(
-                key=key, way=way, address=address, subject=message.subject, text=message.text, link=message.link, state="waiting", tries=0,
+                key=key, way=way, address=address, subject=subject, text=text, link=message.link, state="waiting", tries=0,
                 made_at=now, next_at=now, error="", urgent=int(message.urgent),
             ))
             session.flush()

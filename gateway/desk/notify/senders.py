@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 import json
 import smtplib
+import ssl
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any, Final
@@ -17,6 +19,7 @@ from gateway.config import Notices
 from gateway.desk.notify.messages import Message
 
 DEADLINE: Final = 15.0
+ANSWER_LIMIT: Final = 65_536
 _NO_CALLS: Final = str.maketrans("<>", "＜＞")
 """In these robots `<…>` calls people; a title never does."""
 
@@ -59,7 +62,7 @@ class Senders:
         found = []
         if self._notices.smtp and message.mail:
             found.append(("mail", message.mail))
-        if self._notices.robot and message.to_group:
+        if self._notices.robot and message.group is not None:
             found.append(("robot", "group"))
         return found
 
@@ -74,12 +77,14 @@ class Senders:
                 await asyncio.to_thread(self._mail, address, message)
             else:
                 await self._robot(message)
-        except (OSError, smtplib.SMTPException, aiohttp.ClientError, TimeoutError) as error:
+        except NotSent:
+            raise
+        except Exception as error:  # whatever is wrong with one notice or one address must not keep the others from going out
             raise NotSent(f"{type(error).__name__}: {error}") from error
 
     def _mail(self, address: str, message: Message) -> None:
         mail = EmailMessage()
-        mail["Subject"], mail["From"], mail["To"] = _header(message.subject), self._notices.sender, _header(address)
+        mail["Subject"], mail["From"], mail["To"] = _header(message.subject), self._notices.sender, _one(address)
         # A notice that goes out twice (the desk was killed before it could note the first) carries the same id: mail programs show it once.
         mail["Date"], mail["Message-ID"] = formatdate(localtime=False), f"<{hashlib.sha256(message.key.encode()).hexdigest()[:40]}@qianfa.invalid>"
         mail["Auto-Submitted"] = "auto-generated"
@@ -88,11 +93,15 @@ class Senders:
         mail.set_content(f"{message.text}\n\n{message.link}\n")
         parts = urlsplit(self._notices.smtp)
         with smtplib.SMTP(parts.hostname or "", parts.port or 25, timeout=DEADLINE) as server:
-            if server.has_extn("starttls") or (server.ehlo()[0] == 250 and server.has_extn("starttls")):
-                server.starttls()
+            server.ehlo_or_helo_if_needed()
             if parts.username and self._notices.smtp_password_file:
+                if not server.has_extn("starttls"):
+                    raise NotSent("the mail server offers no STARTTLS, and a password is not sent in the clear")
+                server.starttls(context=ssl.create_default_context())
                 password = self._notices.smtp_password_file.read_text(encoding="utf-8").strip()
                 server.login(unquote(parts.username), password)
+            elif server.has_extn("starttls"):
+                server.starttls()
             server.send_message(mail)
 
     async def _robot(self, message: Message) -> None:
@@ -102,11 +111,20 @@ class Senders:
             aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
             session.post(self._notices.robot, data=body, headers={"Content-Type": "application/json"}, allow_redirects=False) as response,
         ):
-            answer = await response.content.read(65_536)
             if response.status != 200:
                 raise NotSent(f"status {response.status}")
             if self._notices.robot_kind in {"wecom", "dingtalk", "feishu"}:
-                _check_answer(answer)
+                _check_answer(await _whole(response))
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """Return the whole answer, however many pieces it comes in: half of one would pass for a refusal, and the group be told again."""
+    answer = bytearray()
+    async for piece in response.content.iter_chunked(ANSWER_LIMIT):
+        answer += piece
+        if len(answer) > ANSWER_LIMIT:
+            raise NotSent("the robot's answer is too long")
+    return bytes(answer)
 
 
 def _check_answer(answer: bytes) -> None:
@@ -121,3 +139,15 @@ def _check_answer(answer: bytes) -> None:
 
 def _header(text: str) -> str:
     return " ".join(text.split())
+
+
+def _one(address: str) -> Address:
+    """Return exactly one address: what holds a list, a name or another header is none.
+
+    Raises:
+        ValueError: it is not one address.
+    """
+    made = Address(addr_spec=address)
+    if made.addr_spec != address or not made.domain or any(character in address for character in ' ,;<>"()'):
+        raise ValueError("not one mail address")
+    return made

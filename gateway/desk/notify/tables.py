@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Final
+
 from sqlalchemy import JSON, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from gateway.desk.database import Base
+
+KEY_LIMIT: Final = 300
+
+
+def bounded(key: str, limit: int) -> str:
+    """Return a key of at most `limit` characters, more than 41; two long ones that differ anywhere stay two."""
+    return key if len(key) <= limit else f"{key[:limit - 41]}~{hashlib.sha256(key.encode()).hexdigest()[:40]}"
 
 
 class NoticeRow(Base):
@@ -14,7 +24,7 @@ class NoticeRow(Base):
     __tablename__ = "notices"
     __table_args__ = (Index(None, "state", "next_at"),)
 
-    key: Mapped[str] = mapped_column(String(300), primary_key=True)
+    key: Mapped[str] = mapped_column(String(KEY_LIMIT), primary_key=True)
     way: Mapped[str] = mapped_column(String(10))
     address: Mapped[str] = mapped_column(String(320))
     subject: Mapped[str] = mapped_column(String(300))

@@ -45,11 +45,14 @@ class Follower:
         self.changes = 0
 
     async def run(self) -> None:
-        """Follow for ever; a dead or slow enforcer is asked again after a moment."""
-        self.next = await finished(self._begin())
+        """Follow for ever; a dead or slow enforcer is asked again after a moment.
+
+        Until it has answered it is asked without waiting for news: a desk that starts with nothing new must not pass for cut off.
+        """
+        await self._stands(await finished(self._begin()))
         while True:
             try:
-                await self.step(WAIT_SECONDS)
+                await self.step(WAIT_SECONDS if self.reachable else 0)
             except (Unavailable, Problem) as error:
                 self.reachable = False
                 log.info("the enforcer does not answer", action="feed_waiting", cause=str(error))
@@ -87,8 +90,12 @@ class Follower:
             await session.run_sync(self._told, projection)
         self.changes += 1
         self._woken()
+        await self._stands(max(self.next, batch[-1].seq + 1))
+
+    async def _stands(self, upto: int) -> None:
+        """Say how far the read model is to everyone who waits for an entry."""
         async with self._moved:
-            self.next = max(self.next, batch[-1].seq + 1)
+            self.next = upto
             self._moved.notify_all()
 
     async def reached(self, seq: int, seconds: float = 2.0) -> bool:

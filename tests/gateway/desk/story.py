@@ -76,18 +76,18 @@ async def submit(browser: Browser, title: str, *channels: str, **over: Any) -> s
     return submission_of(await hand_in(browser, await write(browser, title, *channels, **over)))
 
 
-async def sign(place: Place, person: str, submission: str, verdict: str) -> None:
-    """Sign the open stage with a code, as the counter would."""
+async def sign(place: Place, person: str, submission: str, verdict: str, *channels: str) -> None:
+    """Sign the open stage with a code, as the counter would; a release of `channels` alone where they are named."""
     house, who = place.house, place.people(person)
     found = house.state.submissions[submission]
     stage = next(s for s in house.state.open_stages(found) if s.kind == verdict)
     office = house.state.may_sign(who, stage, house.runner.now()) or ""
     number = next(house.count) + 10**9
-    statement = canonical.encode(build_statement(house.state, found, stage, who, office, f"salt{number}"))
+    statement = canonical.encode(build_statement(house.state, found, stage, who, office, f"salt{number}", channels=channels))
     digest = canonical.sha256(statement)
     item = c.SignItem(
         submission=submission, revision=found.revision, stage=stage.id, verdict=verdict, salt=f"salt{number}", statement=digest,  # type: ignore[arg-type]
-        seen=found.seq)
+        seen=found.seq, channels=channels)
     proof = Proof(
         method="totp", factor=f"factor/{who}/totp", nonce=f"n{number}", list_digest=list_digest(LIST_LABEL, [(digest, verdict)]),
         evidence=canonical.sha256(b"%d" % number), step=number)

@@ -18,7 +18,7 @@ from gateway.protocol.entries import EntryType
 FOLDER = Path(gateway.desk.__file__).parent
 DYNAMIC = {
     "entry.", "state.", "operation.", "platform.", "way.", "filing.", "level.", "category.", "source.", "fact.", "grade.", "reason.", "method.",
-    "act.", "from.", "verdict.", "counter.", "freeze.", "blackout.", "filter.", "noun.", "able.", "unit.", "status.", "kind.", "welcome.again", "fault.", "gap.", "preview.", "note.field.", "note.taken.", "schedule.state.", "schedule.trouble.", "weekday.",
+    "act.", "from.", "verdict.", "counter.", "freeze.", "blackout.", "filter.", "noun.", "able.", "unit.", "status.", "kind.", "welcome.again", "fault.", "gap.", "preview.", "note.field.", "note.taken.", "notice.", "schedule.state.", "schedule.trouble.", "weekday.",
 }
 
 

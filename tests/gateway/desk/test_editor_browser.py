@@ -137,9 +137,14 @@ async def test_nothing_is_lost_when_the_desk_is_away_or_two_windows_write(place:
     async with writing(place) as (context, address):
         first = await opened(context, address)
         await first.locator("input[name=category][value=company]").check()
+        await saved(first, first.locator(f"input[name=channel][value={place.channel('wechat_group')}]").check())
         await context.set_offline(True)
         await first.fill("#title", "断网时写的")
-        await first.wait_for_function(KEPT)
+        await first.locator(f"input[name=channel][value={place.channel('wechat_group')}]").uncheck()
+        await first.locator(f"input[name=channel][value={place.channel()}]").check()
+        await first.locator("input[name=when][value=fixed]").check()
+        await first.fill("#scheduled", "2099-01-02T07:30")
+        await first.wait_for_function(f"() => ({KEPT})() && Object.values(localStorage).some((text) => text.includes('2099-01-01T23:30'))")
         await first.close()
         await context.set_offline(False)
         page = await opened(context, address)
@@ -147,6 +152,11 @@ async def test_nothing_is_lost_when_the_desk_is_away_or_two_windows_write(place:
         await saved(page, page.click("#use-local"))
         assert await page.input_value("#title") == "断网时写的"
         assert await page.locator("input[name=category][value=company]").is_checked()
+        chosen = "() => [...document.querySelectorAll('input[name=channel]:checked')].map((node) => node.value)"
+        assert await page.evaluate(chosen) == [place.channel()]
+        assert await page.input_value("#scheduled") == "2099-01-02T07:30"
+        assert await page.locator("#scheduled").is_visible()
+        await kept(place, address, '"scheduled": "2099-01-01T23:30:00.000Z"', place.channel())
         await page.wait_for_function(f"() => ({KEPT})() === 0")
         assert await page.locator("#local-copy").is_hidden()
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from sqlalchemy import select
 
+from gateway.desk.console.editor import shown
 from gateway.desk.readmodel.directory import load
 from gateway.desk.readmodel.submissions import StageTimeRow
 from gateway.enforcer.reserve import Reserve
@@ -116,6 +117,42 @@ async def test_returned_notes_stand_at_their_place_and_the_next_revision_keeps_t
     assert submission_of(await hand_in(browser, draft, 4, expected=await seen(browser, draft))) == submission
     found = place.house.state.submissions[submission]
     assert (found.revision, found.number) == (2, "签-2026-0001")
+
+
+async def test_what_is_left_of_a_partly_sent_item_is_revised(place: Place) -> None:
+    """One of two channels is out, the other comes back: the editor says which is done and leaves it out, and the rest goes its own way to the end."""
+    lu, group, unit = await place.browser("lu"), place.channel("wechat_group"), place.channel()
+    draft = await write(lu, TITLE, group, unit)
+    submission = submission_of(await hand_in(lu, draft))
+    await sign(place, "gu", submission, "approve")
+    await sign(place, "fang", submission, "release", group)
+    live = place.house.state.submissions[submission].target(group).publication
+    assert live is not None
+    await place.house.until(live, "live")
+    await place.house.do(c.Return(submission=submission, revision=1, reason="data", notes=None), "fang", Grade.COUNTER)
+    await place.caught_up()
+    editor = (await lu.get(f"/drafts/{draft}")).text
+    assert 'data-leave-out="1"' in editor
+    assert f'/publications/{live}">已办完；要改线上的，请走更正' in editor
+    assert f'value="{group}"' not in editor
+    assert "这份报审在这个渠道已经办完" in (await lu.post(f"/drafts/{draft}/check")).text
+    both = await hand_in(lu, draft, expected=await seen(lu, draft))
+    assert "这份报审在这个渠道已经办完" in both.text
+    kept = await place.parts.drafts.get(draft, place.people("lu"))
+    changed = {**kept.form, "targets": [{"channel": unit, "operation": "publish", "previous": None}], "title": "秋收之后，改"}
+    assert (await lu.post(f"/drafts/{draft}/save", value={**changed, "version": 2, "html": shown(kept.body)})).status == 200
+    assert 'data-leave-out="1"' not in (await lu.get(f"/drafts/{draft}")).text
+    assert "已经办完" not in (await lu.post(f"/drafts/{draft}/check")).text
+    assert submission_of(await hand_in(lu, draft, 3, expected=await seen(lu, draft))) == submission
+    await sign(place, "gu", submission, "approve")
+    await sign(place, "lu", submission, "release")
+    await place.house.until(next(p.id for p in place.house.state.publications.values() if p.revision == 2), "live")
+    await place.caught_up()
+    page = (await lu.get(f"/submissions/{submission}")).text
+    assert "第2稿" in page
+    assert "已完成" in page
+    assert live in page
+    assert place.house.state.publications[live].state.value == "live"
 
 
 async def test_recall_gives_the_draft_back(place: Place) -> None:

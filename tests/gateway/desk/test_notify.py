@@ -17,14 +17,18 @@ from sqlalchemy import select
 
 from gateway.clock import Clock
 from gateway.config import Notices
+from gateway.desk.app import WORDS
 from gateway.desk.database import migrate, open_engine, sessions
 from gateway.desk.notify.messages import Message
 from gateway.desk.notify.outbox import Outbox
 from gateway.desk.notify.senders import NotSent, Senders, robot_body
 from gateway.desk.notify.tables import NoticeRow
+from gateway.desk.readmodel.follower import Follower
 from gateway.desk.settings import DeskSettings
+from gateway.desk.socket_client import CommandSocket
 from gateway.protocol import instants
 from gateway.sandbox.running import listening
+from gateway.web.i18n import Catalogue
 from tests.gateway.desk.conftest import Place, open_place
 from tests.gateway.desk.story import publish, submit, withdraw_at_once
 
@@ -173,16 +177,48 @@ async def _told_again_by_nothing(place: Place, server: MailServer, heard: list[A
     assert server.mails[-1][1]["Message-ID"] in ids
 
 
+class Asked:
+    """The real socket, with how long each question for news was ready to wait."""
+
+    def __init__(self, socket: CommandSocket) -> None:
+        self._socket = socket
+        self.waits: list[str] = []
+
+    async def get(self, path: str, *, params: list[tuple[str, str]], deadline: float) -> Any:
+        """Ask for news."""
+        self.waits.append(dict(params)["wait"])
+        return await self._socket.get(path, params=params, deadline=deadline)
+
+
+async def test_a_desk_that_starts_with_nothing_new_is_not_cut_off(place: Place) -> None:
+    """It asks at once and says at once how far it is; only then does it wait for news."""
+    parts, size = place.parts, place.house.state.size
+    asked = Asked(parts.socket)
+    follower = Follower(asked, parts.sessions, parts.outbox.told, parts.outbox.wake)  # type: ignore[arg-type] # it asks for news only
+    running = asyncio.create_task(follower.run())
+    async with asyncio.timeout(30):
+        assert await follower.reached(size - 1, 300)
+        while not follower.reachable:
+            await asyncio.sleep(0.01)
+        while len(asked.waits) < 2:
+            await asyncio.sleep(0.01)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert asked.waits == ["0", "20"]
+    assert (follower.next, follower.size) == (size, size)
+
+
 async def test_urgent_notices_overtake_what_waits(tmp_path: Path) -> None:
     """The newest urgent notice is taken before the oldest ordinary one."""
     migrate(tmp_path / "desk.db")
     engine = open_engine(tmp_path / "desk.db")
     settings = DeskSettings(data=tmp_path, socket=tmp_path / "none", desk_url="http://desk.localhost", counter_url="http://c.localhost", kind="sandbox")
-    outbox = Outbox(settings, sessions(engine), Senders(Notices(robot="http://127.0.0.1:9/", robot_kind="wecom")), Clock().now)
+    outbox = Outbox(settings, sessions(engine), Senders(Notices(robot="http://127.0.0.1:9/", robot_kind="wecom")), Catalogue.load(WORDS), Clock().now)
     now = Clock().now()
     async with sessions(engine).begin() as session:
         for number, key in enumerate(("old", "new", "emergency")):
-            message = Message(key=key, person=None, subject="s", text="t", link="l", to_group=True, urgent=key == "emergency")
+            message = Message(key=key, person=None, subject="s", text="t", link="l", group=("s", "t"), urgent=key == "emergency")
             await session.run_sync(lambda s, m=message, n=number: outbox.write(s, m, instants.plus(now, n - 10)))
     taken = [(await outbox._take()), (await outbox._take()), (await outbox._take()), (await outbox._take())]
     await engine.dispose()
@@ -205,9 +241,9 @@ async def test_a_stop_waits_for_the_send_under_way(tmp_path: Path) -> None:
     async with listening(app) as url:
         settings = DeskSettings(data=tmp_path, socket=tmp_path / "none", desk_url="http://desk.localhost", counter_url="http://c.localhost", kind="sandbox")
         senders = Senders(Notices(robot=f"{url}/robot", robot_kind="wecom"))
-        outbox = Outbox(settings, sessions(engine), senders, Clock().now)
+        outbox = Outbox(settings, sessions(engine), senders, Catalogue.load(WORDS), Clock().now)
         async with sessions(engine).begin() as session:
-            await session.run_sync(lambda s: outbox.write(s, Message(key="k", person=None, subject="s", text="t", link="l", to_group=True), Clock().now()))
+            await session.run_sync(lambda s: outbox.write(s, Message(key="k", person=None, subject="s", text="t", link="l", group=("s", "t")), Clock().now()))
         running = asyncio.create_task(outbox.run())
         await begun.wait()
         running.cancel()

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from gateway.clock import Clock
 from gateway.config import Notices
+from gateway.desk.app import WORDS
 from gateway.desk.database import migrate, open_engine, sessions
 from gateway.desk.notify.messages import Message
 from gateway.desk.notify.outbox import Outbox
@@ -19,6 +20,7 @@ from gateway.desk.notify.senders import Senders
 from gateway.desk.notify.tables import NoticeRow
 from gateway.desk.settings import DeskSettings
 from gateway.sandbox.running import listening
+from gateway.web.i18n import Catalogue
 
 
 async def test_a_stop_waits_for_every_notice_on_its_way(tmp_path: Path) -> None:
@@ -41,10 +43,10 @@ async def test_a_stop_waits_for_every_notice_on_its_way(tmp_path: Path) -> None:
         notices = Notices(robot=f"{url}/robot", robot_kind="wecom")
         told = DeskSettings(
             data=tmp_path, socket=tmp_path / "none", desk_url="http://desk.localhost", counter_url="http://counter.localhost", kind="sandbox", notices=notices)
-        outbox = Outbox(told, opened, Senders(notices), now)
+        outbox = Outbox(told, opened, Senders(notices), Catalogue.load(WORDS), now)
         async with opened.begin() as session:
             for name in gates:
-                message = Message(key=name, person=None, subject=name, text=name, link="http://desk.localhost/", to_group=True)
+                message = Message(key=name, person=None, subject=name, text=name, link="http://desk.localhost/", group=(name, name))
                 assert await session.run_sync(outbox.write, message, now()) == 1
 
         async def states() -> list[str]:

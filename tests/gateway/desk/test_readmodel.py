@@ -19,9 +19,13 @@ from gateway.desk.readmodel.publications import PublicationRow
 from gateway.desk.readmodel.refusals import BlackoutRow, FreezeRow
 from gateway.desk.readmodel.submissions import DecisionRow, SubmissionRow, WaitingRow
 from gateway.desk.tables import METADATA
+from gateway.machine.policy import Rule
 from gateway.machine.state import Office
+from gateway.protocol import commands as c
+from gateway.protocol import instants
 from gateway.protocol.entries import EntryType
 from tests.gateway.machine.company import Company
+from tests.gateway.machine.test_lists import item
 from tests.gateway.machine.test_rerouting import STRICTER
 
 
@@ -64,6 +68,16 @@ def eventful() -> Company:
     company.rules = STRICTER
     company.reroute(company.state.publications[rerouted].submission)
     company.sign("fang", company.item("fang", in_review, "release"))
+    partly, late = company.submit("lu", "ch_wechat", "ch_weibo"), company.submit("lu", "ch_weibo", window_to=instants.plus(company.at, 3_600))
+    for person in ("gu", "shen"):
+        company.approve(person, partly)
+    company.send(company.sign("fang", item(company, "fang", partly, "release", channels=("ch_wechat",)))[-1].object)
+    company.do(c.Return(submission=partly, revision=1, reason="data", notes=None), "fang")
+    company.submit("lu", "ch_weibo", submission=partly)
+    company.wait(3_600)
+    company.system(c.Expire(submission=late))
+    company.rules = (*STRICTER, Rule("R19", "level:company", (("approve", ((Office.BRAND_PR_HEAD, "group"),)),), "", ""))
+    company.do(c.Renew(submission=late, window_to=instants.plus(company.at, 3_600)), "lu")
     return company
 
 

@@ -19,8 +19,14 @@
     return checked("channel").map((channel) => ({ channel, operation: "publish", previous: null }));
   }
 
+  // The time is the company's, wherever this device is; one that is none is left out, so that the text is saved all the same.
+  function scheduled() {
+    const at = new Date($("scheduled").value + ":00+08:00");
+    return checked("when")[0] === "fixed" && !Number.isNaN(at.getTime()) ? at.toISOString() : null;
+  }
+
   function form() {
-    const facts = checked("fact"), when = checked("when")[0], at = $("scheduled").value;
+    const facts = checked("fact");
     return {
       version, html: doc().body.innerHTML, title: $("title").value, summary: $("summary").value, author: $("author").value,
       source: { kind: checked("source")[0] || "original", name: $("source-name").value, url: $("source-url").value }, cover, targets: targets(),
@@ -28,7 +34,7 @@
         category: checked("category")[0] || "", sensitive: facts.includes("sensitive"), executives: facts.includes("executives"),
         external_quote: facts.includes("external_quote"), ai_generated: facts.includes("ai_generated"), reprinted_pictures: facts.includes("reprinted_pictures"),
       },
-      scheduled: when === "fixed" && at ? new Date(at + ":00+08:00").toISOString() : null, message: $("message").value,
+      scheduled: scheduled(), message: $("message").value,
     };
   }
 
@@ -240,6 +246,7 @@
     });
     fit();
     new ResizeObserver(fit).observe(body);
+    if (root.dataset.leaveOut) changed(); // a channel that is done is left out of what was saved before
   }
 
   frame.addEventListener("load", ready);
@@ -308,6 +315,8 @@
     tick("category", [facts.category]);
     tick("fact", Object.keys(facts).filter((fact) => facts[fact] === true));
     tick("channel", form.targets.map((target) => target.channel));
+    tick("when", [form.scheduled ? "fixed" : "soon"]);
+    $("scheduled").value = form.scheduled ? new Date(Date.parse(form.scheduled) + 8 * 3600 * 1000).toISOString().slice(0, 16) : "";
     if (document.querySelector(`#covers [data-digest="${form.cover}"]`)) cover = form.cover;
     marks();
     changed();
