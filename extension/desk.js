@@ -1,10 +1,11 @@
 /** What the worker does at the desk: pair, bring a draft there, ask beforehand, hand in, follow, recall. Every act may be repeated. */
 
 import { call, Refusal, SessionGone } from './api.js';
-import { digest, fingerprint, NotContent } from './content.js';
+import { sha256 } from './content.js';
 import { draft, keepRemote, remote } from './drafts.js';
+import { altered, declared, honest, named } from './honesty.js';
+import { likeness, plain } from './likeness.js';
 import { picture } from './pictures.js';
-import { difference, sameAddress, sameLine } from './reading.js';
 
 /** @typedef {import('./types').Session} Session */
 /** @typedef {import('./types').Draft} Draft */
@@ -55,9 +56,9 @@ export async function sync(session, mine) {
     let known = await remote(mine.id);
     if (known.desk === null || known.owner !== owner) {
       const made = /** @type {DeskDraft} */ (await call(session, 'POST', '/drafts', { json: { command: mine.id } }));
-      known = await keepRemote(mine.id, { owner, desk: made.draft, version: made.version, sent: {}, saving: false, submission: null, number: '', content: null, last: null, revision: 0, altered: false });
+      known = await keepRemote(mine.id, { owner, desk: made.draft, version: made.version, sent: {}, made: {}, shapes: {}, saving: false, submission: null, number: '', content: null, last: null, revision: 0, handed: null, altered: null });
     }
-    const sent = await sendPictures(session, mine, known.desk ?? '', known.sent);
+    const sent = await sendPictures(session, mine, known.desk ?? '');
     const saved = fields(mine, sent);
     await keepRemote(mine.id, { saving: true });
     const result = await save(session, known, saved);
@@ -81,41 +82,68 @@ async function save(session, known, saved) {
 
 /** The draft as the desk keeps it; pictures are named by the digests that the desk gave them. @param {Draft} mine @param {Record<string, string>} sent */
 function fields(mine, sent) {
-  const { title, summary, author, source, facts, scheduled, message } = mine;
+  const { title, summary, author, source, message } = mine;
   const cover = mine.cover === null ? null : sent[mine.cover] ?? null;
-  return { title, summary, author, source, cover, targets: targets(mine), facts, scheduled, message, html: named(mine.html, sent) };
+  return { title, summary, author, source, cover, ...declared(mine), message, html: named(mine.html, sent) };
 }
 
-/** @param {Draft} mine */
-function targets(mine) {
-  if (mine.act) return [{ channel: mine.act.channel, operation: mine.act.operation, previous: mine.act.previous }];
-  return mine.channels.map((channel) => ({ channel, operation: 'publish', previous: null }));
-}
-
-/** The body with its pictures named as the desk names them. @param {string} html @param {Record<string, string>} sent */
-function named(html, sent) {
-  return Object.entries(sent).reduce((body, [url, digest]) => body.replaceAll(`src="${spelt(url)}"`, `src="media:${digest}"`), html);
-}
-
-/** An address as it stands in HTML. @param {string} url */
-function spelt(url) {
-  return url.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('\u00a0', '&nbsp;');
-}
-
-/** @param {Session} session @param {Draft} mine @param {string} id @param {Record<string, string>} before */
-async function sendPictures(session, mine, id, before) {
-  let sent = before;
+/**
+ * Send the pictures that the desk does not have as they are now, and look at what it made of each: its bytes are those that its
+ * digest names, and show the same.
+ * @param {Session} session @param {Draft} mine @param {string} id @returns {Promise<Record<string, string>>}
+ */
+async function sendPictures(session, mine, id) {
+  let { sent, made, shapes } = await remote(mine.id);
   const wanted = new Set(mine.pictures.filter((item) => item.read).map((item) => item.url));
   if (mine.cover) wanted.add(mine.cover);
   for (const url of wanted) {
-    if (sent[url]) continue;
     const bytes = await picture(mine.id, url);
     if (!bytes) continue;
-    const made = /** @type {DeskPicture} */ (await call(session, 'POST', `/drafts/${id}/pictures`, { bytes }));
-    sent = { ...sent, [url]: made.digest };
-    await keepRemote(mine.id, { sent });
+    const own = await sha256(await bytes.arrayBuffer());
+    if (sent[url] && made[url] === own) continue;
+    const { name, shape } = await shown(session, id, bytes, called(mine, url));
+    sent = { ...sent, [url]: name };
+    made = { ...made, [url]: own };
+    shapes = { ...shapes, [name]: shape };
+    await keepRemote(mine.id, { sent, made, shapes });
   }
   return sent;
+}
+
+/** @param {Session} session @param {string} id @param {Blob} bytes @param {string} words what the picture is called */
+async function shown(session, id, bytes, words) {
+  const readable = await plain(bytes);
+  const answer = /** @type {DeskPicture} */ (await call(session, 'POST', `/drafts/${id}/pictures`, { bytes: readable }));
+  const theirs = decoded(answer.data);
+  const shape = (await sha256(theirs)) === answer.digest ? await likeness(readable, theirs) : null;
+  if (!shape) throw mismatch({ field: 'shown', mine: words, theirs: '' });
+  return { name: answer.digest, shape };
+}
+
+/** What people know a picture by: its words, its place, or that it is the cover. @param {Draft} mine @param {string} url */
+function called({ pictures }, url) {
+  const at = pictures.findIndex((item) => item.url === url);
+  return pictures[at]?.alt || (at < 0 ? '' : String(at + 1));
+}
+
+/** @param {unknown} data base64 @returns {Uint8Array} */
+function decoded(data) {
+  try {
+    return Uint8Array.from(atob(String(data)), (letter) => letter.charCodeAt(0));
+  } catch {
+    return new Uint8Array();
+  }
+}
+
+/** @param {import('./types').Difference} differs */
+function mismatch(differs) {
+  return new Refusal({ code: 'digest_mismatch', status: 0, title: '', detail: '', differs });
+}
+
+/** Raise a refusal where the desk keeps another draft than the person wrote and declared. @param {Draft} mine @param {DeskDraft} result */
+async function held(mine, result) {
+  const differs = await honest(mine, result, await remote(mine.id));
+  if (differs) throw mismatch(differs);
 }
 
 /** The states in which a submission may be handed in once more; from all others a second click changes nothing. */
@@ -132,57 +160,9 @@ export function preflight(session, mine) {
     const known = await remote(mine.id);
     if (known.result && known.submission !== null && !AGAIN.has(known.state)) return { result: known.result, answer: null };
     const result = await sync(session, mine);
-    const fault = await honest(mine, result);
-    if (fault) throw fault;
+    await held(mine, result);
     return { result, answer: mine.channels.length ? await call(session, 'POST', '/preflight', { json: { draft: result.draft } }) : null };
   });
-}
-
-/**
- * Return a refusal where the desk's manifest is not what it calls by its digest, or does not say what the person wrote: title,
- * summary, author, source, cover, and the body's letters, pictures, links and look. `differs` names the first difference.
- * @param {Draft} mine @param {DeskDraft} result @returns {Promise<Refusal | null>}
- */
-export async function honest(mine, result) {
-  if (result.content === null) return null;
-  const manifest = /** @type {Record<string, any>} */ (result.manifest ?? {});
-  const no = (/** @type {import('./reading.js').Difference} */ differs) => new Refusal({ code: 'digest_mismatch', status: 0, title: '', detail: '', differs });
-  let counted = '';
-  try {
-    counted = await digest(manifest);
-  } catch (error) {
-    if (!(error instanceof NotContent)) throw error;
-  }
-  if (counted !== result.content) return no({ field: 'digest', mine: fingerprint(counted, 4), theirs: fingerprint(result.content, 4) });
-  const { sent } = await remote(mine.id);
-  const differs = lines(mine, manifest) ?? cover(mine, manifest, sent) ?? difference(withoutMissing(named(mine.html, sent)), String(manifest['body']));
-  return differs ? no(differs) : null;
-}
-
-/** @param {Draft} mine @param {Record<string, any>} manifest @returns {import('./reading.js').Difference | null} */
-function lines(mine, manifest) {
-  const { source } = manifest;
-  const original = mine.source.kind === 'original';
-  const rows = /** @type {[string, string, unknown][]} */ ([
-    ['title', mine.title, manifest['title']], ['summary', mine.summary, manifest['summary']], ['author', mine.author, manifest['author']],
-    ['source', mine.source.kind, source.kind], ['source', original ? '' : mine.source.name, source.name],
-    ['source', original ? '' : sameAddress(mine.source.url), original ? source.url : sameAddress(source.url)],
-  ]);
-  const wrong = rows.find(([, typed, said]) => !sameLine(typed, said));
-  return wrong ? { field: wrong[0], mine: wrong[1], theirs: String(wrong[2]) } : null;
-}
-
-/** @param {Draft} mine @param {Record<string, any>} manifest @param {Record<string, string>} sent @returns {import('./reading.js').Difference | null} */
-function cover(mine, manifest, sent) {
-  const first = manifest['media'][0];
-  const theirs = first?.role === 'cover' ? first.sha256 : '';
-  const ours = mine.cover === null ? '' : sent[mine.cover] ?? '';
-  return ours === theirs ? null : { field: 'cover', mine: fingerprint(ours, 4), theirs: fingerprint(theirs, 4) };
-}
-
-/** Without the pictures that nobody could read: the desk asks for them. @param {string} html */
-function withoutMissing(html) {
-  return html.replace(/<img(?:\s+[^\s"=<>/]+(?:="[^"]*")?)*\s*>/g, (tag) => (/\ssrc="media:sha256:[0-9a-f]{64}"/.test(tag) ? tag : ''));
 }
 
 /**
@@ -191,11 +171,10 @@ function withoutMissing(html) {
  */
 export async function prepare(session, mine) {
   const result = await sync(session, mine);
-  const fault = await honest(mine, result);
-  if (fault) throw fault;
+  await held(mine, result);
   if (result.content === null && mine.act?.operation !== 'withdraw') throw new Refusal({ code: 'draft_incomplete', status: 0, title: '', detail: '' });
   const { submission, last } = await remote(mine.id);
-  return { draft: result.draft, version: result.version, content: result.content, expected: submission === null ? null : last };
+  return { draft: result.draft, version: result.version, content: result.content, expected: submission === null ? null : last, handed: declared(mine) };
 }
 
 /** Hand it in; the command makes a repeat the same submission. @param {Session} session @param {Errand} errand @param {NonNullable<Errand['body']>} body */
@@ -203,7 +182,7 @@ export async function submit(session, errand, body) {
   const done = await call(session, 'POST', '/submissions', { json: { command: errand.command, draft: body.draft, version: body.version, expected: body.expected } });
   const { revision } = await remote(errand.draft);
   await keepRemote(errand.draft, {
-    revision: revision + 1, altered: false,
+    revision: revision + 1, handed: body.handed ?? null, altered: null,
     submission: done.submission, number: done.number, content: body.content, queued: false, problem: null, state: 'in_review', last: null,
   });
 }
@@ -213,14 +192,17 @@ export async function submissions(session) {
   return (await call(session, 'GET', '/submissions')).submissions;
 }
 
-/** One submission as it stands; what the draft knows of it is brought up to date. Another digest for the revision that was handed in is an alteration. @param {Session} session @param {string} id */
+/** One submission as it stands; what the draft knows of it is brought up to date. What it says otherwise of the revision that was handed in is an alteration. @param {Session} session @param {string} id */
 export async function follow(session, id) {
   const mine = await draft(id);
   const known = await remote(id);
   if (!mine || !known.submission) return null;
   const now = /** @type {Submission} */ (await call(session, 'GET', `/submissions/${known.submission}`));
-  const altered = now.revision === known.revision && now.content !== known.content;
-  await keepRemote(id, { state: now.state, last: now.seq, altered, revision: now.revision, content: altered ? known.content : now.content });
+  const same = now.revision === known.revision;
+  const otherwise = same ? altered(known, now) : null;
+  await keepRemote(id, {
+    state: now.state, last: now.seq, altered: otherwise, revision: now.revision, content: same ? known.content : now.content, handed: same ? known.handed : null,
+  });
   return now;
 }
 

@@ -10,7 +10,7 @@ const KEPT = 30;
 
 /** @type {Readonly<Remote>} */
 const NOTHING = Object.freeze({
-  owner: '', desk: null, version: 0, saving: false, sent: {}, result: null, problem: null, queued: false, submission: null, number: '', content: null, last: null, revision: 0, altered: false, state: '',
+  owner: '', desk: null, version: 0, saving: false, sent: {}, made: {}, shapes: {}, result: null, problem: null, queued: false, submission: null, number: '', content: null, last: null, revision: 0, handed: null, altered: null, state: '',
 });
 
 /** @param {string} id @returns {Promise<Draft | null>} */

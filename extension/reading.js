@@ -9,7 +9,7 @@
 import { spelt } from './look.js';
 
 /** @typedef {{what: string, kind: 'letter' | 'picture' | 'box', link: string, look: string, at: number}} Sign `what` is a letter, a picture's address, or a box's name; `at` counts letters. */
-/** @typedef {{field: string, mine: string, theirs: string}} Difference `field` is body, pictures, links or look; the words around the place on both sides. */
+/** @typedef {import('./types').Difference} Difference here `field` is body, pictures, links or look; the words around the place on both sides. */
 
 const VOID = new Set(['br', 'hr', 'img', 'col', 'input', 'wbr']);
 const TAG = /<(\/?)([a-z][a-z0-9:-]*)((?:\s+[^\s"=<>/]+(?:="[^"]*")?)*)\s*\/?>/gy;

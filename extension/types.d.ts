@@ -53,22 +53,41 @@ export interface Draft {
 export interface Remote {
   /** Who made it at which desk: another person's draft is unknown there. */
   owner: string;
-  desk: string | null; version: number; saving: boolean; sent: Record<string, string>; result: DeskDraft | null;
+  desk: string | null; version: number; saving: boolean; sent: Record<string, string>;
+  /** Of which bytes the pictures in `sent` were made, by address; and what the desk's bytes were seen to be, by digest. */
+  made: Record<string, string>; shapes: Record<string, Measured>;
+  result: DeskDraft | null;
   problem: Problem | null; queued: boolean; submission: string | null; number: string; content: string | null;
   /** The submission's last entry that this person has been shown; null while nobody has looked. */
   last: number | null;
-  /** Which revision `content` was counted for, and whether the desk names another digest for it. */
-  revision: number; altered: boolean;
+  /** Which revision `content` was counted for, what was declared with it, and what the desk says otherwise of it. */
+  revision: number; handed: Declared | null; altered: Difference | null;
   state: string;
 }
 
-export interface DeskPicture { digest: string; width: number; height: number; notes: string[] }
+export interface DeskPicture { digest: string; width: number; height: number; notes: string[]; data: string }
+
+/** A picture as a manifest measures it. */
+export interface Measured { type: string; length: number; width: number; height: number }
+
+export interface Target { channel: string; operation: string; previous: string | null }
+
+/** What is handed in besides the content. */
+export interface Declared { targets: Target[]; facts: Facts; scheduled: string | null }
+
+/**
+ * What the desk says otherwise. Of targets both sides are lines "operation name", of facts the category and the flags that are set,
+ * of a time the instant.
+ */
+export interface Difference { field: string; mine: string; theirs: string }
 
 export interface Removed { kind: string; what: string; before: string; after: string; where: string; count: number }
 
 export interface DeskDraft {
   draft: string; version: number; state: string; content: string | null; manifest: unknown; removed: Removed[];
   needed: { url: string; alt: string; where: string; code: string }[];
+  /** Everything that will be handed in besides the body, as the desk keeps it. */
+  kept: (Declared & { title: string; summary: string; author: string; source: Source; cover: string | null; message: string }) | undefined;
 }
 
 /** RFC 9457 with the gateway's members. */
@@ -77,7 +96,7 @@ export interface Problem {
   version?: number;
   look?: Preflight;
   /** What the desk's text says otherwise than what was written. */
-  differs?: { field: string; mine: string; theirs: string };
+  differs?: Difference;
   ask?: { name: string; office: string; extension: string }[]; missing?: string[];
 }
 
@@ -96,15 +115,20 @@ export interface Preflight {
     place: { field: string; quote: string } | null; fix: { replace_with: string } | null }[];
   obstacles: Problem[];
   quotas: { channel: string; used: number; limit: number | null }[];
+  blackouts: Blackout[];
   average_hours?: number | null;
   window_to: string;
 }
+
+/** Days on which a channel sends nothing; `earliest` is the first instant after the last of them in a row. */
+export interface Blackout { channel: string; kind: string; earliest: string; rule: string; article: string; ask: { name: string; office: string; extension: string }[] }
 
 /** A note of a return (docs/spec/notes.md). */
 export interface Note { field: string; start: number; quote: string; note: string; replace_with: string | null }
 
 export interface Submission {
-  id: string; number: string; revision: number; draft: string; content: string | null; title: string; state: string; made_at: string; since: string;
+  id: string; number: string; revision: number; draft: string; content: string | null; targets: Target[]; facts: Facts & { found: string[] };
+  scheduled: string | null; title: string; state: string; made_at: string; since: string;
   window_to: string; waiting: { words: string; people: { name: string; office: string; extension: string }[] }[];
   returned: { by: string; at: string; reason: string; text: string } | null; notes: Note[];
   publications: { id: string; channel: string; name: string; state: string; url: string }[];
@@ -114,7 +138,7 @@ export interface Submission {
 /** Something the person asked for that must reach the desk once, however often it is tried. */
 export interface Errand { draft: string; command: string; person: string; address: string; at: string;
   /** What was handed in, once it may have arrived: from then on exactly this is repeated. */
-  body: { draft: string; version: number; content: string | null; expected: number | null } | null;
+  body: { draft: string; version: number; content: string | null; expected: number | null; handed: Declared } | null;
 }
 
 export interface Managed { known: boolean; deskUrl: string; orgName: string }

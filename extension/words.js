@@ -4,14 +4,19 @@ import { language } from './settings.js';
 
 /** @typedef {import('./types').Problem} Problem */
 
-/** @type {{lang: 'zh' | 'en', sentences: Record<string, {message: string}>}} */
-let spoken = { lang: 'zh', sentences: {} };
+/** @type {{lang: 'zh' | 'en', sentences: Record<string, {message: string}>, names: Record<string, string>}} */
+let spoken = { lang: 'zh', sentences: {}, names: {} };
+
+/** Keep what the channels are called, for errors that speak of one. @param {{id: string, name: string}[]} known */
+export function nameChannels(known) {
+  spoken.names = Object.fromEntries(known.map(({ id, name }) => [id, name]));
+}
 
 /** Load the sentences of the chosen language; every page does so before it draws. */
 export async function speak() {
   const lang = await language();
   const response = await fetch(chrome.runtime.getURL(`_locales/${lang === 'zh' ? 'zh_CN' : 'en'}/messages.json`));
-  spoken = { lang, sentences: await response.json() };
+  spoken = { ...spoken, lang, sentences: await response.json() };
 }
 
 /** The catalogue's sentence. A missing one shows its key, which a test keeps from happening. @param {string} key @param {...(string | number)} values */
@@ -51,11 +56,38 @@ export function told(problem) {
     what: [problem.title || t(`problem_${code}`), problem.detail || differing(problem)].filter(Boolean).join(chinese() ? '：' : ': '),
     basis,
     next: problem.next || (problem.title ? '' : t(`problem_${code}_next`)),
-    ask: (problem.ask ?? []).map(({ name, office, extension }) => [name, office && `(${office})`, extension].filter(Boolean).join(' ')).join(chinese() ? '、' : ', '),
+    ask: contacts(problem.ask ?? []),
   };
 }
 
-/** Where the desk's text is another than what was written. @param {Partial<Problem>} problem */
+/** People to ask, with office and extension. @param {{name: string, office: string, extension: string}[]} people */
+export function contacts(people) {
+  return people.map(({ name, office, extension }) => [name, office && `(${office})`, extension].filter(Boolean).join(' ')).join(t('listSeparator'));
+}
+
+const DECLARED = ['targets', 'facts', 'scheduled', 'cover', 'pictures', 'digest'];
+const CATEGORIES = ['company', 'news', 'culture', 'other'];
+
+/** Where the desk says otherwise than what was written or declared. @param {Partial<Problem>} problem */
 function differing({ differs }) {
-  return differs ? t('differs', t(`field_${differs.field}`), differs.mine, differs.theirs) : '';
+  if (!differs) return '';
+  if (differs.field === 'shown') return t('differsShown', differs.mine || t('cover'));
+  const sentence = DECLARED.includes(differs.field) ? 'differsDeclared' : 'differs';
+  return t(sentence, t(`field_${differs.field}`), value(differs.field, differs.mine), value(differs.field, differs.theirs));
+}
+
+/** One side of a difference, as people say it. @param {string} field @param {string} raw */
+function value(field, raw) {
+  const [words, separator] = [raw.split(' ').filter(Boolean), t('listSeparator')];
+  if (field === 'facts') return words.map((word) => t(CATEGORIES.includes(word) ? `category_${word}` : `flag_${word}`)).join(separator) || t('none');
+  if (field === 'scheduled') return raw ? when(raw) : t('timeAny');
+  if (field === 'targets') return raw.split('\n').filter(Boolean).map(target).join(separator) || t('none');
+  return raw;
+}
+
+/** @param {string} line operation, channel and the publication that is replaced */
+function target(line) {
+  const [operation = '', channel = '', previous = ''] = line.split(' ');
+  const act = operation === 'publish' ? '' : t(operation === 'edit' ? 'correct' : 'withdraw');
+  return [act, spoken.names[channel] ?? channel, previous].filter(Boolean).join(' ');
 }

@@ -40,12 +40,10 @@ export function drawChannels(host, known, draft, chosen) {
   const drawn = JSON.stringify([known, draft.channels, draft.account]);
   if (host.dataset['drawn'] === drawn) return;
   host.dataset['drawn'] = drawn;
+  // Asked of the boxes and not of `draft`: a second tick comes sooner than the cards are drawn anew.
+  const ticked = () => [.../** @type {NodeListOf<HTMLInputElement>} */ (host.querySelectorAll('input:checked'))].map(({ value }) => value);
   host.replaceChildren(...known.map((channel) => {
-    const on = draft.channels.includes(channel.id);
-    const box = h('input', {
-      type: 'checkbox', value: channel.id, checked: on,
-      onchange: () => chosen(on ? draft.channels.filter((id) => id !== channel.id) : [...draft.channels, channel.id]),
-    });
+    const box = h('input', { type: 'checkbox', value: channel.id, checked: draft.channels.includes(channel.id), onchange: () => chosen(ticked()) });
     const way = t(channel.platform === 'wechat' ? 'way_wechat' : 'way_other');
     const filed = channel.filing === 'filed';
     return h('label', { class: 'card tick' }, box, h('span', {},

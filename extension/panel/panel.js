@@ -3,7 +3,7 @@
 import { fingerprint, length } from '../content.js';
 import { draft, drafts, keepDraft, remote } from '../drafts.js';
 import { ask, at, h, problemCard, Told } from '../ui/dom.js';
-import { translate, t } from '../words.js';
+import { nameChannels, translate, t } from '../words.js';
 import { blank, follower } from './begin.js';
 import { drawAct, drawChannels, preselect } from './channels.js';
 import { drawCovers } from './covers.js';
@@ -118,6 +118,7 @@ async function fill(mine) {
   if (!mine.facts.category && typeof lastCategory === 'string') field('category').value = lastCategory;
   known = await ask('channels').catch(async () => (await chrome.storage.local.get('channels'))['channels'] ?? []);
   await chrome.storage.local.set({ channels: known });
+  nameChannels(known);
   open = { ...read(mine), channels: mine.channels.length || mine.act ? mine.channels : await preselect(mine, known) };
   await keepDraft(open);
 }
@@ -275,7 +276,8 @@ async function outcome(now) {
   if (!open) return;
   const mine = open;
   const found = now.submission ? await ask('follow', { id: mine.id }).catch((error) => void say(error)) : null;
-  if ((await remote(mine.id)).altered) say(new Told({ code: 'other_content' }));
+  const { altered } = await remote(mine.id);
+  if (altered) say(new Told({ code: 'other_content', differs: altered }));
   drawOutcome(at('outcome'), mine, now, found ?? null, known, other, {
     fingerprint: now.content ? fingerprint(now.content) : '',
     recall: () => void act('recall', { id: mine.id, command: crypto.randomUUID() }),

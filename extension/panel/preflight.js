@@ -1,12 +1,14 @@
 /** What the gateway says before the button: what was read, what was taken out, who will decide, what stands in the way. */
 
 import { h, problemCard } from '../ui/dom.js';
-import { chinese, t } from '../words.js';
+import { chinese, contacts, t, when } from '../words.js';
 
 /** @typedef {import('../types').Draft} Draft */
 /** @typedef {import('../types').DeskDraft} DeskDraft */
 /** @typedef {import('../types').Preflight} Preflight */
 /** @typedef {import('../types').Channel} Channel */
+
+const KINDS = ['mourning', 'assembly', 'earnings', 'incident', 'other'];
 
 /** The first line: what was read and what was not; below it each thing that stayed behind, by name. @param {HTMLElement} host @param {Draft} draft */
 export function drawReport(host, draft) {
@@ -47,8 +49,14 @@ export function drawPreflight(host, answer, known) {
   const quotas = answer.quotas.filter((item) => item.limit !== null).map((item) => (
     h('p', { class: 'meta' }, t('quota', known.find(({ id }) => id === item.channel)?.name ?? item.channel, Math.max(0, (item.limit ?? 0) - item.used)))));
   const blocks = obstacles.length + answer.findings.filter(({ grade }) => grade === 'block').length;
-  host.replaceChildren(route(answer), ...quotas, ...findings, ...obstacles.map((item) => problemCard(item)));
+  host.replaceChildren(route(answer), ...answer.blackouts.map((item) => blackout(item, known)), ...quotas, ...findings, ...obstacles.map((item) => problemCard(item)));
   return blocks;
+}
+
+/** Days on which a channel sends nothing: which channel, why, until when, whom to ask. @param {import('../types').Blackout} days @param {Channel[]} known */
+function blackout({ channel, kind, earliest, ask, rule, article }, known) {
+  const words = t('blackout', known.find(({ id }) => id === channel)?.name ?? channel, KINDS.includes(kind) ? t(`blackoutKind_${kind}`) : kind, when(earliest));
+  return h('div', { class: 'warning blackout', role: 'alert' }, h('p', {}, words), h('p', { class: 'meta' }, t('basis', `${rule} ${article}`.trim())), ask.length ? h('p', {}, t('askWhom', contacts(ask))) : null);
 }
 
 /** The route in one line: who, does what, then who. @param {Preflight} answer */

@@ -26,7 +26,7 @@ from gateway.machine import blackouts, policy
 from gateway.machine.publications import daily_limit
 from gateway.machine.state import Channel
 from gateway.machine.submissions import governing_brand, governors_of
-from gateway.protocol import instants
+from gateway.protocol import denials, instants
 from gateway.protocol.commands import FindingCounts, Grade, Request, Submit, Target
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import CommandRef
@@ -135,7 +135,7 @@ class Submitting:
             "findings": worked.findings,
             "obstacles": [explain(denied, self._views, lang).problem() for denied in unique.values()],
             "quotas": [self._quota(state.channels[channel], now) for channel in channels],
-            "blackouts": self._blackouts(request, known.unit if known is not None else "", now),
+            "blackouts": self._blackouts(request, known.unit if known is not None else "", now, lang),
             "previews": [
                 {"channel": target.channel, "operation": target.operation, "template": target.template} for target in worked.targets
             ],
@@ -195,14 +195,18 @@ class Submitting:
     def _quota(self, channel: Channel, now: Instant) -> dict[str, Any]:
         return {"channel": channel.id, "used": channel.sent.get(instants.office_day(now), 0), "limit": daily_limit(channel)}
 
-    def _blackouts(self, request: PreflightRequest, unit: str, now: Instant) -> list[dict[str, Any]]:
-        """Return for each channel on which nothing may be sent at the time asked for: which kind of days, and the earliest time after them."""
+    def _blackouts(self, request: PreflightRequest, unit: str, now: Instant, lang: str) -> list[dict[str, Any]]:
+        """Return for each channel on which nothing may be sent at the time asked for: which kind of days, the earliest time after them, by which article, and who set them."""
         state, due = self._runner.state, instants.parse(request.scheduled) if request.scheduled else now
         found = []
         for target in request.targets:
             if target.channel in state.channels and (days := blackouts.covering(state, unit, target.channel, target.operation, due)):
                 earliest = blackouts.over(state, unit, target.channel, target.operation, due)
-                found.append({"channel": target.channel, "kind": days[0].kind, "earliest": earliest})
+                ask = [self._views.contact(person, lang) for person in dict.fromkeys(day.by for day in days)]
+                found.append({
+                    "channel": target.channel, "kind": days[0].kind, "earliest": earliest, "ask": ask,
+                    "rule": "R8", "article": denials.article("R8", lang),
+                })
         return found
 
     # ---- recognising, rendering, checking

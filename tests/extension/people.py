@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,12 +14,19 @@ from playwright.async_api import FilePayload, Page
 
 from gateway.demo.backdrop import Backdrop
 from gateway.demo.browse import Browser, Form
+from gateway.demo.company import PEOPLE
 from gateway.demo.people import Player
 from tests.extension.browser import Chromium, png
 from tests.extension.relay import Relay
 
 _STEPS: dict[tuple[str, str], int] = {}
 """The last code's time step of a person at a counter: a code is good once, whichever test used it."""
+
+
+def spent(player: Player) -> None:
+    """Remember which codes somebody has used elsewhere."""
+    [key] = [someone.key for someone in PEOPLE if someone.name == player.name]
+    _STEPS[(player.counter, key)] = player.last_step
 
 
 @dataclass(slots=True)
@@ -73,6 +82,33 @@ class Office:
     async def sign(self, key: str, title: str) -> None:
         """Sign the open step of an item at the counter with a code that was not used yet."""
         [item] = [item for item in await self.mine() if item["title"] == title]
+        await self.sign_one(key, item["id"])
+
+    async def sign_one(self, key: str, submission: str) -> None:
+        """Sign the open step of a submission, by its id."""
+        async with self._signer(key) as person:
+            await person.sign(submission)
+
+    @contextlib.asynccontextmanager
+    async def blackout(self, channel: str, kind: str, reason: str, last_day: str) -> AsyncIterator[None]:
+        """Have two people set a blackout on a channel, from now to the end of a day, and lift it afterwards."""
+        await self._change({"kind": "blackout"}, over=f"channel:{channel}", days=kind, reason=reason, end_day=last_day)
+        try:
+            yield
+        finally:
+            await self._change({"kind": "lift"}, reason=f"提前解除：{reason}")
+
+    async def _change(self, holding: dict[str, str], **typed: str) -> None:
+        """Propose by one on the counter's page of changes, confirm by another."""
+        for key, action, chosen, said in (("he", "/i/changes/propose", holding, typed), ("xu", "/i/changes/confirm", {}, {})):
+            async with self._signer(key) as person:
+                page = await person.browser.get(f"{self.inside}/i/changes")
+                sheet = await person.browser.submit(page.form(action, **chosen), **said)
+                done = await person.browser.submit(sheet.form("/s/prove"), code=await person.code())
+                assert done.status == 200, done.words()
+
+    @contextlib.asynccontextmanager
+    async def _signer(self, key: str) -> AsyncIterator[Player]:
         settings = self.company.settings
         async with Browser() as browser:
             person = Player(
@@ -80,7 +116,7 @@ class Office:
                 desk=settings.desk_url, browser=browser, last_step=_STEPS.get((settings.counter_url, key), 0),
             )
             await person.sign_in()
-            await person.sign(item["id"])
+            yield person
             _STEPS[(settings.counter_url, key)] = person.last_step
 
     async def send_back(self, key: str, title: str, reason: str, *notes: tuple[str, str, str], text: str = "") -> None:

@@ -19,7 +19,7 @@ class Relay:
     """Passes requests to `port` and answers back; `requests` keeps the request lines.
 
     `lie` alters the manifest of each answer that has one, and the digest is counted anew over the lie: what a desk would do that
-    was taken over.
+    was taken over. `falsify` alters any answer that is an object, as it likes.
     """
 
     def __init__(self, port: int) -> None:
@@ -31,6 +31,7 @@ class Relay:
         self.lose_answer_to_submission = False
         self.swap: tuple[bytes, bytes] | None = None
         self.lie: Callable[[dict[str, Any]], None] | None = None
+        self.falsify: Callable[[dict[str, Any]], None] | None = None
         self.requests: list[str] = []
 
     async def start(self) -> None:
@@ -104,5 +105,8 @@ class Relay:
             self.lie(answer["manifest"])
             answer["content"] = canonical.digest(answer["manifest"])
             body = json.dumps(answer, ensure_ascii=False).encode()
-            head = _LENGTH.sub(b"Content-Length: %d" % len(body), head)
-        return head, body
+        if self.falsify is not None and body.startswith(b"{"):
+            answer = json.loads(body)
+            self.falsify(answer)
+            body = json.dumps(answer, ensure_ascii=False).encode()
+        return _LENGTH.sub(b"Content-Length: %d" % len(body), head), body

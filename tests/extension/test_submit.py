@@ -6,11 +6,13 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
 
 from gateway.demo.browse import Browser
+from gateway.protocol.instants import OFFICE_ZONE
 from tests.extension.people import Office, eventually, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
@@ -43,8 +45,11 @@ async def test_a_captured_article_is_submitted_and_its_card_tells_the_truth(offi
     assert [item["state"] for item in await office.mine() if item["title"] == "冬修水渠开工了"] == ["recalled"]
 
 
-async def test_an_unfiled_channel_is_said_before_the_button(office: Office) -> None:
-    """林岚 may see 「变更备案中」 on her channel; the button leads to the reason instead of a refusal afterwards."""
+async def test_an_unfiled_channel_and_a_blackout_are_said_before_the_button(office: Office) -> None:
+    """林岚 may see 「变更备案中」 on her channel; the button leads to the reason instead of a refusal afterwards.
+
+    A channel in a blackout says so, why, until when and whom to ask; a fixed time inside it stands in the way, in both languages.
+    """
     await office.pair("lin")
     panel = await office.captured("秋色正好")
     await panel.check(f"#channels input[value='{office.company.staffed.channels['weibo_unit']}']")
@@ -53,6 +58,28 @@ async def test_an_unfiled_channel_is_said_before_the_button(office: Office) -> N
     await panel.click("#submit")
     await asyncio.sleep(0.5)
     assert not any(item["title"] == "秋色正好" for item in await office.mine())
+
+    dark = office.company.staffed.channels["wechat_group"]
+    last = (datetime.now(OFFICE_ZONE) + timedelta(days=1)).date()
+    async with office.blackout(dark, "mourning", "国家公祭日", last.isoformat()):
+        await panel.uncheck(f"#channels input[value='{office.company.staffed.channels['weibo_unit']}']")
+        await panel.check(f"#channels input[value='{dark}']")
+        await until(panel, "#preflight .blackout")
+        shown = await panel.inner_text("#preflight .blackout")
+        end = datetime.combine(last + timedelta(days=1), time(), OFFICE_ZONE).isoformat()
+        after = await panel.evaluate("(at) => import('/words.js').then(({when}) => when(at))", end)
+        assert all(words in shown for words in ("「禾汀集团」", "哀悼日", after, "不发布、不更正，撤稿不受影响", "第八条", "许文澜", "6605")), shown
+        await eventually(panel, "!document.querySelector('#submit').textContent.includes('还差')")
+        await panel.check("#later")
+        await panel.fill("#scheduled", f"{last.isoformat()}T12:00")
+        await until(panel, "#preflight .problem")
+        assert "许文澜" in await panel.inner_text("#preflight .problem >> nth=0")
+        await eventually(panel, "document.querySelector('#submit').textContent === '还差 1 处'")
+        await office.browser.store({"language": "en"})
+        await panel.reload()
+        await until(panel, "#preflight .blackout")
+        shown = await panel.inner_text("#preflight")
+        assert all(words in shown for words in ("Blackout on “禾汀集团”", "day of mourning", "article 8", "Ask: 许文澜")), shown
 
 
 async def test_what_was_clicked_offline_is_submitted_once_online_by_a_worker_that_died_in_between(office: Office) -> None:
@@ -215,7 +242,7 @@ async def test_a_desk_that_alters_anything_is_caught_before_the_submission(offic
     await until(panel, "#number")
     counted = await panel.get_attribute("#fingerprint", "title") or ""
     office.relay.swap = (counted.encode(), b"sha256:" + b"0" * 64)
-    await eventually(panel, "document.querySelector('#notice').innerText.includes('报上去的内容与您提交时的指纹不一致')")
+    await eventually(panel, "document.querySelector('#notice').innerText.includes('报上去的与您提交的不一致：指纹')")
     assert await panel.get_attribute("#fingerprint", "title") == counted
 
 

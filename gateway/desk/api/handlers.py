@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,7 +91,8 @@ async def make_draft(request: web.Request, body: models.NewDraftBody) -> models.
         command=(body.command, canonical.digest({key: item for key, item in value.items() if key != "command"})),
     )
     if not new or not body.html:
-        return models.Draft(draft=row.id, version=row.version, state=row.state, at=row.changed_at, removed=[], needed=[])
+        kept = DraftForm.model_validate(row.form)
+        return models.Draft(draft=row.id, version=row.version, state=row.state, at=row.changed_at, removed=[], needed=[], kept=kept)
     save = SaveForm.model_validate({**form.value(), "version": row.version, "html": body.html})
     return await _save(request, row.id, save)
 
@@ -110,6 +112,7 @@ async def _save(request: web.Request, draft: str, save: SaveForm) -> models.Draf
     digest, manifest = _content(row, await parts.drafts.pictures(draft))
     return models.Draft(
         draft=draft, version=done.version, state=row.state, at=done.at, removed=removed, needed=list(done.needed), content=digest, manifest=manifest,
+        kept=DraftForm.model_validate(row.form),
     )
 
 
@@ -130,7 +133,8 @@ async def add_picture(request: web.Request, _body: None) -> models.Picture:
     if (request.content_length or 0) > UPLOAD_LIMIT:
         raise ApiRefused(413, "too_large")
     made = await parts.drafts.add_picture(request.match_info["draft"], who.person, await request.read(), request.content_type)
-    return models.Picture(digest=made.sha256, width=made.width, height=made.height, notes=list(made.notes))
+    data = base64.b64encode(made.data).decode()
+    return models.Picture(digest=made.sha256, width=made.width, height=made.height, notes=list(made.notes), data=data)
 
 
 def _look(look: Look, average: int | None) -> models.Look:
@@ -206,13 +210,16 @@ async def _submission(request: web.Request, names: Directory, row: SubmissionRow
         returned = {"by": names.name(row.returned["by"]), "at": row.returned["at"], "reason": row.returned["reason"], "text": read.text}
         notes = [models.Note(**note.value()) for note in read.notes]
     sends = []
+    targets = [models.Target(**{key: target[key] for key in models.Target.model_fields}) for target in row.targets]
     nudge = (await parts.nudges.last(row.id)).get(row.id)
     async with parts.sessions() as session:
         for channel, (identifier, state) in row.publications.items():
             sent = await session.get(PublicationRow, identifier)
-            sends.append({"id": identifier, "channel": channel, "name": names.channel(channel), "state": state, "url": sent.url if sent is not None else ""})
+            now, url = (sent.state, sent.url) if sent is not None else (state, "")  # another submission may have replaced it since
+            sends.append({"id": identifier, "channel": channel, "name": names.channel(channel), "state": now, "url": url})
     return models.Submission(
-        id=row.id, number=row.number, revision=row.revision, draft=row.draft, content=row.content, title=row.title, state=row.state, made_at=row.made_at,
+        id=row.id, number=row.number, revision=row.revision, draft=row.draft, content=row.content, targets=targets, facts=row.facts,
+        scheduled=row.scheduled, title=row.title, state=row.state, made_at=row.made_at,
         since=row.since, window_to=row.window_to, waiting=waiting, returned=returned, notes=notes, publications=sends, seq=row.seq,
         nudge=_nudged(nudge, names) if nudge is not None else None,
     )

@@ -101,7 +101,8 @@ class Draft(Given):
     """A draft after it was kept; `removed` says what normalising took out, `needed` which pictures are missing.
 
     `content` is the digest that people will sign and `manifest` what it is the digest of (docs/spec/content.md), so that the
-    extension counts again for itself; both are null while the draft is no valid content.
+    extension counts again for itself; both are null while the draft is no valid content. `kept` is everything else that will be
+    handed in, as it was kept: channels, declared facts, time, message.
     """
 
     draft: str
@@ -110,21 +111,26 @@ class Draft(Given):
     at: str
     removed: list[dict[str, Any]]
     needed: list[dict[str, str]]
+    kept: DraftForm
     content: str | None = None
     manifest: dict[str, Any] | None = None
 
 
 class Picture(Given):
-    """A picture in normal form; put `media:<digest>` as its src into the html."""
+    """A picture in normal form; put `media:<digest>` as its src into the html.
+
+    `data` are its bytes as base64 (at most 1 MiB before encoding), so that the extension sees what will be signed in place of what it sent.
+    """
 
     digest: str
     width: int
     height: int
     notes: list[str]
+    data: str
 
 
 class Look(Given):
-    """What would happen: route and people, findings, all obstacles, quotas, blackouts with the earliest time after them; `blocking` counts what must be mended.
+    """What would happen: route and people, findings, all obstacles, quotas, blackouts with the earliest time after them and whom to ask; `blocking` counts what must be mended.
 
     `average_hours` is the mean time from handing in to release in the author's unit over thirty days, null where nothing was released.
     """
@@ -174,10 +180,18 @@ class Nudged(Given):
     next_at: str
 
 
+class Target(Given):
+    """A channel of a submission and what is to be done there; `previous` is the publication that is corrected or taken down."""
+
+    channel: str
+    operation: str
+    previous: str | None
+
+
 class Submission(Given):
     """A submission as its author sees it.
 
-    `seq` is the last entry about it, to be given as `expected` when the next revision is handed in; `nudge` is the newest nudge.
+    `targets`, `facts` (with `found`, the flags that a check set) and `scheduled` are those that stand in the log. `seq` is the last entry about it, to be given as `expected` when the next revision is handed in; `nudge` is the newest nudge.
     """
 
     id: str
@@ -185,6 +199,9 @@ class Submission(Given):
     revision: int
     draft: str
     content: str | None
+    targets: list[Target]
+    facts: dict[str, Any]
+    scheduled: str | None
     title: str
     state: str
     made_at: str

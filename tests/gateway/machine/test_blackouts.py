@@ -161,6 +161,7 @@ def test_a_submission_that_could_never_go_out_is_not_taken(company: Company) -> 
         with denied("blackout") as caught:
             company.submit("lu", "ch_web", **over)
         assert (caught.value.detail, caught.value.more) == ("ch_web", {"until": end})
+        assert caught.value.ask == (company.state.blackouts[blackout].by,)
     company.submit("lu", "ch_web", window_to=instants.plus(end, 0.001))
     company.submit("lu", "ch_web", scheduled=end)
     company.blackout("channel", "ch_wechat", start=24, hours=24 * 5)
