@@ -311,7 +311,7 @@ async def _play(folder: Path, *, once: bool, wordpress: bool, console: Console) 
             f"身份卡（点一下就以此人登录，卡上有正在走的动态码）：\n[bold]{stage.settings.counter_url}/s/demo[/bold]\n"
             f"工作台 desk：{stage.settings.desk_url}\n签发台 counter：{stage.settings.counter_url}/s/\n"
             f"内部操作 inside：http://counter.localhost:{stage.settings.counter_inside.port}/i/changes\n"
-            f"用时 {time.monotonic() - began:.0f} 秒", title="演示环境 · 沙箱", style="red"))
+            f"用时 {time.monotonic() - began:.0f} 秒", title="演练环境 · 沙箱", style="red"))
         if not once:
             console.print("按 Ctrl-C 结束 / Ctrl-C ends it")
             await _until_interrupted()

@@ -12,7 +12,7 @@ from gateway.canonical import Digest
 from gateway.connectors.base import ProbeStep
 from gateway.enforcer.codes import code_digest, new_code
 from gateway.enforcer.counter import outside, prove
-from gateway.enforcer.counter.changewords import describe
+from gateway.enforcer.counter.changewords import describe, sent_words
 from gateway.enforcer.counter.parts import COUNTER, Counter, form_of, language, page, see, session_of
 from gateway.enforcer.ids import DecisionIds, new_id
 from gateway.enforcer.proofs import Proven
@@ -44,7 +44,7 @@ async def show(request: web.Request) -> web.Response:
     names = [{"id": i, "name": views.name(i), "suspended": p.suspended} for i, p in state.people.items()]
     held = [{"id": a.id, "name": f"{views.name(a.person)} · {views.office_words(a.office, lang)} · {views.scope(a.scope)}"}
             for a in state.appointments.values() if a.end > now]
-    unknown = [p for p in state.publications.values() if p.state is PublicationState.UNKNOWN]
+    unknown = [{"id": p.id, "name": sent_words(counter.parts, p)} for p in state.publications.values() if p.state is PublicationState.UNKNOWN]
     return page(request, "changes.html", open=open_, people=names, units=list(state.units.values()), channels=list(state.channels.values()),
                 governor=any(o.office in GOVERNORS for o in state.offices_of(person, now)),
                 offices=[(o.value, views.office_words(o.value, lang)) for o in Office], held=held, switches=_switches(state), unknown=unknown,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway.enforcer.counter.shown import when
+from gateway.enforcer.counter.waiting import content_of
 from gateway.enforcer.parts import Parts
 from gateway.enforcer.views import ENTRY_WORDS
-from gateway.machine.state import State
+from gateway.machine.state import Publication, State
 from gateway.protocol.commands import Change
 from gateway.protocol.entries import EntryType
 
@@ -25,7 +26,7 @@ VALUES: Final = {
     "changing": ("变更备案中", "being changed"), "suspended": ("已暂停", "suspended"), "cancelled": ("已注销", "cancelled"), "on": ("开", "on"),
     "off": ("关", "off"), "subsidiary": ("分子公司", "subsidiary"), "department": ("部门", "department"), "all": ("全部", "all"),
     "people": ("两人核实未发出", "two people found that it did not go out"), "wechat": ("公众号", "WeChat"), "weibo": ("微博", "Weibo"),
-    "wordpress": ("网站", "web site"), "unit": ("单位", "unit"), "channel": ("渠道", "channel"), "mourning": ("哀悼日", "day of mourning"),
+    "wordpress": ("官网", "website"), "unit": ("单位", "unit"), "channel": ("渠道", "channel"), "submission": ("稿件", "submission"), "mourning": ("哀悼日", "day of mourning"),
     "assembly": ("重要会议", "important meeting"), "earnings": ("财报静默期", "quiet period before results"),
     "incident": ("事故后静默", "silence after an accident"), "other": ("其他", "other"),
 }
@@ -49,6 +50,13 @@ def describe(parts: Parts, change: Change, lang: str) -> dict[str, Any]:
     return {"title": ENTRY_WORDS.get(change.type, (change.type, change.type))[en], "about": _about(parts, change, en), "rows": rows}
 
 
+def sent_words(parts: Parts, publication: Publication) -> str:
+    """Return a send as people know it: title, channel, and when it was handed to the platform."""
+    content = content_of(parts.runner.blobs, publication.content) if publication.content else None
+    sent = when(publication.dispatched_at)
+    return " · ".join(words for words in (content.title if content else "", parts.views.scope(publication.channel), sent) if words)
+
+
 def _flat(data: dict[str, Any]) -> dict[str, Any]:
     details = data.get("details", {})
     return {**{k: v for k, v in data.items() if k != "details"}, **(details if isinstance(details, dict) else {})}
@@ -65,14 +73,14 @@ def _about(parts: Parts, change: Change, en: bool) -> str:  # noqa: FBT001 -- th
         return views.name(thing)
     if thing in state.freezes:
         frozen = state.freezes[thing]
-        return f"{frozen.scope} {views.scope(frozen.target) if frozen.target else ''} · {views.name(frozen.by)}"
+        over = VALUES[frozen.scope][en] + (f" {views.scope(frozen.target)}" if frozen.target else "")
+        return f"{over} · {views.name(frozen.by)}"
     if thing in state.blackouts:
         days = state.blackouts[thing]
         named = views.scope(days.target) if days.target else VALUES["all"][en]
         return f"{named} · {VALUES[days.kind][en]} · {when(days.start)} – {when(days.end)}"
     if thing in state.publications:
-        publication = state.publications[thing]
-        return f"{views.scope(publication.channel)} · {thing}"
+        return sent_words(parts, state.publications[thing])
     return views.scope(thing) if thing in state.channels or thing in state.units else ""
 
 
@@ -93,7 +101,7 @@ def _shown(parts: Parts, name: str, value: Any, en: bool) -> str:  # noqa: FBT00
     if isinstance(value, dict):
         return "; ".join(f"{key}={item}" for key, item in value.items()) or "–"
     if isinstance(value, (list, tuple)):
-        return "、".join(views.name(item) for item in value) or "–"
+        return (", " if en else "、").join(views.name(item) for item in value) or "–"
     text = str(value)
     if name in {"start", "end", "until"}:
         return "–" if text.startswith("9999") else when(text)

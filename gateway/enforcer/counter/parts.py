@@ -142,7 +142,7 @@ def page(request: web.Request, name: str, *, status: int = 200, **values: Any) -
         me=session.person if session else "", my_name=counter.parts.views.name(session.person) if session else "",
         phrase=phrase(counter, session.person) if session else "", demo=demo_on(counter),
         sealed=counter.parts.runner.sealed, fragment=fragment(request), now=counter.parts.runner.now(), path=request.path,
-        inside=request.app[INSIDE], **values,
+        inside=request.app[INSIDE], desk_url=counter.parts.settings.desk_url, **values,
     )
     return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 

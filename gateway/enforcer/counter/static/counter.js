@@ -292,6 +292,8 @@
   const clear = () => { for (const form of document.querySelectorAll("form[data-clear]")) { form.reset(); } };
   window.addEventListener("pagehide", clear);
   window.addEventListener("pageshow", clear);
+  const here = document.querySelector(".links [aria-current]");
+  if (here) { here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2; }
   const again = document.querySelector("a[data-back]");
   if (again && history.length > 1) { again.addEventListener("click", (event) => { event.preventDefault(); history.back(); }); }
 })();

@@ -183,7 +183,7 @@ async def test_cards_sign_in_where_a_sandbox_asks_for_them(tmp_path: Path, wecha
             await front.arm("gu")
             browser = front.browser()
             await browser.get("/s/demo")
-            assert "演示环境" in browser.text
+            assert "演练环境" in browser.text
             at = house.runner.clock.moment()
             assert any(totp.code_at(front.secrets[house.people["gu"]], totp.step_at(at) + d) in browser.text for d in (-1, 0, 1))
             assert (await browser.post("/s/demo", {"person": house.people["gu"]})).status == 303
