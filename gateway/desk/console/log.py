@@ -49,12 +49,18 @@ async def log_page(request: web.Request) -> web.Response:
     async with parts.sessions() as session:
         found = list(await session.scalars(query.order_by(EntryRow.seq.desc()).limit(PAGE + 1)))
         hits = await search(session, asked) if asked else []
+        numbers = await _numbers(session, {row.thread for row in found[:PAGE] if row.thread})
     hits = [hit for hit in hits if _may(request[WHO], names, hit)]
     more = str(found[PAGE - 1].seq) if len(found) > PAGE else ""
     return await draw(
         request, "log.html", names=names, rows=found[:PAGE], asked=asked, hits=hits, noun=noun, actor=actor, channel=channel, day=day, more=more,
-        nouns=NOUNS, counts=_counts(hits, asked), looks_like_link=asked.startswith(("http://", "https://")),
+        nouns=NOUNS, numbers=numbers, counts=_counts(hits, asked), looks_like_link=asked.startswith(("http://", "https://")),
     )
+
+
+async def _numbers(session: AsyncSession, submissions: set[str]) -> dict[str, str]:
+    """Return the numbers people know these submissions by."""
+    return {row[0]: row[1] for row in await session.execute(select(SubmissionRow.id, SubmissionRow.number).where(SubmissionRow.id.in_(submissions)))}
 
 
 def _counts(hits: list[dict[str, Any]], asked: str) -> bool:

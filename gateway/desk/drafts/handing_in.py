@@ -45,9 +45,18 @@ class Look:
     @property
     def blocking(self) -> int:
         """How many things must be mended before it can be handed in (「还差 N 处」)."""
-        blocks = [finding for finding in self.findings if finding["grade"] == "block"]
-        stands = [item for item in self.obstacles if not blocks or item.get("code") != "blocking_findings"]
-        return len(self.gaps) + len(blocks) + len(stands)
+        return len(self.gaps) + len(self._blocks()) + len(self.stands)
+
+    @property
+    def stands(self) -> list[dict[str, Any]]:
+        """The obstacles to tell people of: not that findings block, where the findings say so, nor that no channel is left, where something took it away."""
+        blocks = self._blocks()
+        said = [item for item in self.obstacles if not blocks or item.get("code") != "blocking_findings"]
+        causes = [item for item in said if (item.get("code"), item.get("detail")) != ("invalid", "targets")]
+        return causes if blocks or causes else said
+
+    def _blocks(self) -> list[dict[str, Any]]:
+        return [finding for finding in self.findings if finding["grade"] == "block"]
 
 
 class NotReady(Exception):

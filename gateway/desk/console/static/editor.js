@@ -67,7 +67,7 @@
       if (answer.ok) {
         version = value.version;
         localStorage.removeItem(key);
-        saved.textContent = root.dataset.saved + " " + new Date(value.at).toLocaleTimeString("zh-CN", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+        saved.textContent = root.dataset.saved + " " + new Date(value.at).toLocaleTimeString("zh-CN", { timeZone: "Asia/Shanghai", hour: "2-digit", minute: "2-digit" });
         look();
         document.body.dispatchEvent(new Event("saved"));
       } else {
