@@ -22,8 +22,8 @@ async def test_the_person_asked_is_told_and_the_history_says_it(place: Place) ->
     assert "转交" in (await browser.get(f"/submissions/{submission}")).text
     entries = house.entries(EntryType.SUBMISSION_HANDED)
     async with place.parts.sessions() as session:
-        told = await session.run_sync(lambda sync: [m for entry in entries for m in messages(sync, place.settings, "handed", entry, submission)])
-        other = await session.run_sync(lambda sync: list(messages(sync, place.settings, "handed", entries[0], "sub_none")))
+        told = await session.run_sync(lambda sync: [m for entry in entries for m in messages(place.parts.outbox.writing(sync), "handed", entry, submission)])
+        other = await session.run_sync(lambda sync: list(messages(place.parts.outbox.writing(sync), "handed", entries[0], "sub_none")))
     assert other == []
     assert {(m.key, m.person) for m in told} == {(f"handed:{submission}:1:{place.people('gu')}", place.people("gu"))}
     assert "陆晓棠 请您办理《秋收之后》" in told[0].text

@@ -79,13 +79,13 @@ async def test_who_is_told_of_a_blackout_and_of_a_re_route(place: Place) -> None
     house.runner.rules = STRICTER
     await house.runner.system(c.Reroute(submission=submission, asked_by="start"))
     await place.caught_up()
-    settings, entries = place.settings, [*house.entries(EntryType.BLACKOUT_SET), *house.entries(EntryType.SUBMISSION_REROUTED)]
+    writing, entries = place.parts.outbox.writing, [*house.entries(EntryType.BLACKOUT_SET), *house.entries(EntryType.SUBMISSION_REROUTED)]
     async with place.parts.sessions() as session:
         told = await session.run_sync(lambda sync: [
             (message.person, message.text) for entry in entries
             for kind in (("blackout",) if entry.type == EntryType.BLACKOUT_SET else ("waiting", "rerouted"))
-            for message in messages(sync, settings, kind, entry, entry.object)])
-        nothing = await session.run_sync(lambda sync: list(messages(sync, settings, "blackout", entries[0], "blk_none")))
+            for message in messages(writing(sync), kind, entry, entry.object)])
+        nothing = await session.run_sync(lambda sync: list(messages(writing(sync), "blackout", entries[0], "blk_none")))
     assert nothing == []
     channel = house.state.channels[place.channel()].name
     for words in ("【静默期】全部渠道", f"【静默期】{channel}", f"【静默期】{house.state.units[house.state.group].name}", "（重要会议）不发布、不更正"):
