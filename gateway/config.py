@@ -48,6 +48,19 @@ class Notices(_Part):
     robot_kind: Literal["", "wecom", "dingtalk", "feishu", "json"] = ""
     robot_english: bool = False  # English below the Chinese in the group
 
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        smtp, robot = urlsplit(self.smtp), urlsplit(self.robot)
+        if self.smtp and (smtp.scheme != "smtp" or not smtp.hostname):
+            raise ValueError("notices.smtp must be smtp://host or smtp://user@host:port")
+        if self.smtp and not self.sender:
+            raise ValueError("notices.smtp needs notices.sender, the From address")
+        if smtp.password is not None:
+            raise ValueError("notices.smtp must hold no password: it stands in smtp_password_file")
+        if self.robot and (robot.scheme not in {"http", "https"} or not robot.hostname or not self.robot_kind):
+            raise ValueError("notices.robot must be an http or https address, with its robot_kind")
+        return self
+
 
 class Settings(_Part):
     """Everything both processes need to know; see each field."""
@@ -138,6 +151,8 @@ def load(path: Path) -> Settings:
     try:
         with path.open("rb") as file:
             return Settings.model_validate(tomllib.load(file))
+    except FileNotFoundError as error:
+        raise SettingsWrong(f"there are no settings at {path}: name them with --config FILE, or make some with `qianfa init`") from error
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise SettingsWrong(f"{path}: {error}") from error
     except ValidationError as error:

@@ -56,3 +56,16 @@ def test_a_file_that_cannot_be_used_is_said(tmp_path: Path, text: str | None) ->
         path.write_text(text)
     with pytest.raises(SettingsWrong, match=r"qianfa\.toml"):
         load(path)
+
+
+@pytest.mark.parametrize(("over", "words"), [
+    ({"smtp": "smtps://mail.example", "sender": "a@b.example"}, "must be smtp"), ({"smtp": "mail.example", "sender": "a@b.example"}, "must be smtp"),
+    ({"smtp": "smtp://mail.example"}, "needs notices.sender"),
+    ({"smtp": "smtp://user:secret@mail.example", "sender": "a@b.example"}, "must hold no password"),
+    ({"robot": "file:///etc/passwd", "robot_kind": "json"}, "http or https"), ({"robot": "https://", "robot_kind": "json"}, "http or https"),
+    ({"robot": "https://robot.example/send?key=1"}, "with its robot_kind"),
+])
+def test_ways_out_that_could_never_work_are_refused(over: dict[str, Any], words: str) -> None:
+    """A scheme that is not spoken, no sender, a password in the address, a robot of no kind: said at the start, not with the first notice."""
+    with pytest.raises(ValueError, match=words):
+        Notices(**over)

@@ -29,7 +29,7 @@ from gateway.desk.readmodel.release_times import average_hours
 from gateway.desk.readmodel.submissions import SubmissionRow
 from gateway.desk.security import UPLOAD_LIMIT
 from gateway.desk.session import RECENT, remember
-from gateway.desk.socket_client import SessionEnded
+from gateway.desk.socket_client import SessionEnded, Unavailable
 from gateway.protocol.platforms import offers
 
 PAGE = 20
@@ -162,6 +162,8 @@ async def submit(request: web.Request, body: models.SubmitBody) -> models.Submit
         raise ApiRefused(409, "stale", version=draft.version, at=draft.changed_at)
     names = await directory(request)
     try:
+        if parts.follower.reading_again:  # until it is read, a draft that was handed in looks as if it never was
+            raise Unavailable("the log is being read again")
         answer = await parts.handing_in.submit(
             draft, names.channels, session=who.token, command=body.command, lang=request[LANG], now=parts.now(), source=_source(draft),
             expected=body.expected,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from html import escape
@@ -82,7 +83,7 @@ async def take(request: web.Request) -> web.Response:
     wanted = str(data.get("note", ""))
     chosen = notes if wanted == "all" else [note for number, note in enumerate(notes) if str(number) == wanted]
     text = Text(form=DraftForm.model_validate(draft.form), body=draft.body)
-    after = taken_over(chosen, text)
+    after = await asyncio.to_thread(taken_over, chosen, text)  # the body is read anew for each of up to forty notes
     if str(data.get("version", "")) != str(draft.version):
         taken = "stale"
     elif after is None:
@@ -116,7 +117,7 @@ def article_frame(body: str, lang: str) -> web.Response:
     html = (
         f'<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>稿面</title><style>'
         'body{margin:0;padding:16px;font:17px/1.75 "PingFang SC","HarmonyOS Sans SC","Microsoft YaHei UI","Noto Sans CJK SC",sans-serif;'
-        "color:#222;background:#fff;overflow-wrap:anywhere;min-height:240px}body:focus{outline:0}img{max-width:100%;height:auto}"
+        "color:#222;background:#fff;overflow-wrap:anywhere;min-height:240px}body:focus{outline:2px solid #0B6BCB;outline-offset:-2px}img{max-width:100%;height:auto}"
         "p{margin:0 0 14px}h1,h2,h3{line-height:1.4}table{border-collapse:collapse}td,th{border:1px solid #ddd;padding:4px 8px}"
         "blockquote{margin:0 0 14px;padding-left:12px;border-left:3px solid #ddd;color:#555}"
         f"</style><body>{body}</body></html>"
@@ -271,6 +272,8 @@ async def submit(request: web.Request) -> web.StreamResponse:
         look = Look(answered=False)
         return await _panel(request, draft, names, look, trouble=t("submit.version"))
     try:
+        if parts.follower.reading_again:  # until it is read, a draft that was handed in looks as if it never was
+            raise Unavailable("the log is being read again")
         answer = await parts.handing_in.submit(
             draft, names.channels, session=who.token, command=command, lang=request[LANG], now=parts.now(), source="desk",
             expected=_entry(str(data.get("expected", ""))),
@@ -298,6 +301,8 @@ def _onwards(request: web.Request, location: str) -> web.Response:
 async def discard(request: web.Request) -> web.Response:
     """Throw away a draft that was never handed in."""
     parts = request.app[PARTS]
+    if parts.follower.reading_again:  # until it is read, a draft that was handed in looks as if it never was
+        raise web.HTTPConflict
     try:
         await parts.drafts.discard(request.match_info["draft"], request[WHO].person)
     except NotEditable as error:
@@ -321,5 +326,8 @@ async def restore(request: web.Request) -> web.Response:
     if row is None:
         raise NoSuchDraft(wanted)
     form = SaveForm(**DraftForm.model_validate(row.form).model_dump(), version=draft.version, html=shown(row.body))
-    await parts.drafts.save(draft.id, who.person, form, parts.now())
+    try:
+        await parts.drafts.save(draft.id, who.person, form, parts.now())
+    except (StaleDraft, NotEditable) as error:
+        raise web.HTTPConflict from error
     return web.Response(status=303, headers={"Location": f"/drafts/{draft.id}"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -36,13 +37,19 @@ class Text:
     def of(self, field: str) -> str:
         """Return a field's words; of the body its plain text, empty where that is not in normal form."""
         if field == "body":
-            try:
-                return recognise(self.body).text
-            except NotNormal:
-                return ""
+            return _words_of(self.body)
         if field == "source.name":
             return self.form.source.name
         return str(getattr(self.form, field, ""))
+
+
+@lru_cache(maxsize=8)
+def _words_of(body: str) -> str:
+    """Return a body's plain text, read once for all the notes about it."""
+    try:
+        return recognise(body).text
+    except NotNormal:
+        return ""
 
 
 def place_of(note: Note, text: Text) -> int | None:

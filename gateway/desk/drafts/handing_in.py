@@ -185,7 +185,7 @@ class HandingIn:
         digest = await self._deliver(draft, form, content, session)
         body = {
             **self._body(draft, form, digest), "command": command, "draft": draft.id, "source": source, "message": form.message or None,
-            "expected": expected if expected is not None or draft.state == "draft" else NOTHING_SEEN,
+            "expected": expected if expected is not None or draft.submission is None else NOTHING_SEEN,
         }
         answer: dict[str, Any] = await self._socket.post("/v1/submit", body, session=session, lang=lang)
         await self._drafts.submitted(draft.id, answer["submission"])
@@ -194,7 +194,7 @@ class HandingIn:
     def _body(self, draft: DraftRow, form: DraftForm, digest: Digest | None) -> dict[str, Any]:
         return {
             "targets": [target.model_dump() for target in form.targets], "content": digest, "facts": facts_of(form.facts).value(),
-            "scheduled": form.scheduled, "submission": draft.submission if draft.state != "draft" else None,
+            "scheduled": form.scheduled, "submission": draft.submission,
         }
 
     async def _deliver(self, draft: DraftRow, form: DraftForm, content: Content, session: str) -> Digest | None:

@@ -93,7 +93,10 @@ class Nudges:
             if known.submission != row.id:
                 raise NudgeReused(command)
             return _nudge(known)
-        people = _to_tell(row, names, by, now)
+        here = session.get(SubmissionRow, row.id)  # as it stands now: it may have been decided since the page was asked for
+        if here is None:
+            raise NotNudged("not_waiting")
+        row, people = here, _to_tell(here, names, by, now)
         last = session.scalar(select(NudgeRow).where(NudgeRow.submission == row.id).order_by(NudgeRow.at.desc()).limit(1))
         if last is not None and now < (done := _nudge(last)).next_at:
             raise NotNudged("nudged", ask=people, last=done)

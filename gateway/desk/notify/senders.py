@@ -80,7 +80,11 @@ class Senders:
         except NotSent:
             raise
         except Exception as error:  # whatever is wrong with one notice or one address must not keep the others from going out
-            raise NotSent(f"{type(error).__name__}: {error}") from error
+            raise NotSent(f"{type(error).__name__}: {self._without_key(str(error))}") from error
+
+    def _without_key(self, text: str) -> str:
+        """Return a fault's words without the robot's address, whose query is its key."""
+        return text.replace(self._notices.robot, "the robot's address") if self._notices.robot else text
 
     def _mail(self, address: str, message: Message) -> None:
         mail = EmailMessage()

@@ -43,6 +43,12 @@ class Follower:
         self.sealed = False
         self.reachable = False
         self.changes = 0
+        self._again = 0
+
+    @property
+    def reading_again(self) -> bool:
+        """Whether the log is being read from far back: drafts that were handed in may still look as if they never were."""
+        return self.next < max(self._again, self.size - BATCH)
 
     async def run(self) -> None:
         """Follow for ever; a dead or slow enforcer is asked again after a moment.
@@ -110,7 +116,7 @@ class Follower:
         async with self._sessions.begin() as session:
             await session.run_sync(clear)
         self.changes += 1
-        self.next = 0
+        self._again, self.next = max(self.size, self.next), 0
 
     async def _texts(self, batch: Sequence[Entry]) -> dict[str, str]:
         wanted = {item for entry in batch for item in _commitments(entry)}

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from sqlalchemy import select
 
 from gateway.desk.console.editor import shown
+from gateway.desk.drafts.tables import DraftRow
 from gateway.desk.readmodel.directory import load
 from gateway.desk.readmodel.submissions import StageTimeRow
 from gateway.enforcer.reserve import Reserve
@@ -153,6 +154,52 @@ async def test_what_is_left_of_a_partly_sent_item_is_revised(place: Place) -> No
     assert "已完成" in page
     assert live in page
     assert place.house.state.publications[live].state.value == "live"
+
+
+async def test_a_draft_that_looks_as_if_never_handed_in_is_not_handed_in_twice(place: Place) -> None:
+    """Attack on the moment before the desk has read its own submission, and on a read model that is emptied: no second one, nothing thrown away."""
+    lu, device = await place.browser("lu"), await place.device("lu")
+    draft = await write(lu, TITLE, place.channel())
+    submission = submission_of(await hand_in(lu, draft))
+    await place.caught_up()
+    async with place.parts.sessions.begin() as session:  # as it stands until the entry is read
+        row = await session.get(DraftRow, draft)
+        assert row is not None
+        row.state = "draft"
+    again = await hand_in(lu, draft)
+    assert "当前状态不能这样操作" in again.text
+    assert (await lu.post(f"/drafts/{draft}/discard")).status == 409
+    async with place.parts.sessions.begin() as session:  # as it stands while the log is read again
+        row = await session.get(DraftRow, draft)
+        assert row is not None
+        row.submission = None
+    follower = place.parts.follower
+    before, follower._again = follower._again, follower.next + 1
+    assert "签发服务没有回应" in (await hand_in(lu, draft)).text
+    body = {"draft": draft, "version": 2, "command": "submit-000001"}
+    assert (await device.send("POST", "/submissions", body)).status == 503
+    assert (await lu.post(f"/drafts/{draft}/discard")).status == 409
+    follower._again = before
+    assert not follower.reading_again
+    assert list(place.house.state.submissions) == [submission]
+    await follower.rebuild()
+    assert follower.reading_again
+    while follower.next < place.house.state.size:
+        await follower.step()
+    assert not follower.reading_again
+    assert (await place.parts.drafts.get(draft, place.people("lu"))).submission == submission
+
+
+async def test_an_earlier_save_of_a_text_in_review_stays_where_it_is(place: Place) -> None:
+    """恢复 from a window that was left open: in review, and no fault of the desk."""
+    lu = await place.browser("lu")
+    draft = await write(lu, TITLE, place.channel())
+    submission_of(await hand_in(lu, draft))
+    await place.caught_up()
+    kept = await place.parts.drafts.get(draft, place.people("lu"))
+    answer = await lu.post(f"/drafts/{draft}/revisions/1")
+    assert answer.status == 409, answer.text
+    assert (await place.parts.drafts.get(draft, place.people("lu"))).version == kept.version
 
 
 async def test_recall_gives_the_draft_back(place: Place) -> None:

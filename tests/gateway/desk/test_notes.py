@@ -44,6 +44,22 @@ def test_a_suggestion_changes_its_words_and_no_tag() -> None:
     assert (after.form.source.name, after.form.source.kind) == ("云岗村委会", "contributed")
 
 
+def test_a_body_is_read_once_for_all_its_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attack on the desk's time: forty suggestions about the longest body; which of them are open is told from one reading."""
+    body = "<p>" + "更换了老旧支管，" * 3_000 + "</p>"
+    read: list[int] = []
+
+    def counting(html: str) -> Any:
+        read.append(len(html))
+        return recognise(html)
+
+    monkeypatch.setattr("gateway.desk.console.notes.recognise", counting)
+    long = text(body)
+    found = [place_of(suggestion("更换", "换", start=8 * number, within=long), text(body)) for number in range(40)]
+    assert found == [8 * number for number in range(40)]
+    assert len(read) == 1
+
+
 def test_all_at_once_keep_their_places() -> None:
     """Two suggestions about equal words each change their own; one to leave words out takes them away."""
     words = text().of("body")

@@ -10,7 +10,10 @@ import pytest
 from sqlalchemy import select
 
 from gateway.config import Notices
+from gateway.desk.notify.nudges import NotNudged
 from gateway.desk.notify.tables import NoticeRow, NudgeRow
+from gateway.desk.readmodel.directory import load
+from gateway.desk.readmodel.submissions import SubmissionRow
 from gateway.protocol import commands as c
 from gateway.protocol import instants
 from gateway.protocol.commands import Grade, Request
@@ -90,6 +93,25 @@ async def test_two_at_once_are_one(tmp_path: Path) -> None:
         answers = await asyncio.gather(*(press(browser, submission) for browser in browsers))
         assert sorted(answer.status for answer in answers) == [303, 429, 429, 429]
         assert len(await written(place)) == 2
+
+
+async def test_a_nudge_that_comes_too_late_tells_nobody(tmp_path: Path) -> None:
+    """Decided between the look and the write: nobody is told of what they have done; of an item that is not there any more nobody hears either."""
+    async with open_place(tmp_path, notices=NOBODY_LISTENS) as place:
+        submission = await submit(await place.browser("lu"), TITLE, place.channel())
+        await place.caught_up()
+        async with place.parts.sessions() as session:
+            seen = await session.get(SubmissionRow, submission)
+            names = await load(session)
+        assert seen is not None
+        await place.house.do(c.Recall(submission=submission), "lu", Grade.DESK)
+        await place.caught_up()
+        with pytest.raises(NotNudged, match="not_waiting"):
+            await place.parts.nudges.nudge(seen, names, by=place.people("lu"), command="nudge-000001")
+        seen.id = "sub_gone"
+        with pytest.raises(NotNudged, match="not_waiting"):
+            await place.parts.nudges.nudge(seen, names, by=place.people("lu"), command="nudge-000002")
+        assert await written(place) == []
 
 
 async def test_a_nudge_that_would_reach_nobody_says_why(place: Place) -> None:

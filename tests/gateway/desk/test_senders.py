@@ -116,6 +116,15 @@ async def test_a_robots_answer_is_read_whole(pieces: list[bytes], heard: bool) -
     assert len(asked) == 1
 
 
+async def test_a_robots_key_stands_in_no_error() -> None:
+    """What is noted of a failed notice, and shown on the status page's side of the log, never holds the robot's address."""
+    robot = "http://127.0.0.1:9/robot?key=canary-5d1f"
+    with pytest.raises(NotSent) as refused:
+        await Senders(Notices(robot=robot, robot_kind="wecom")).send("robot", "group", message())
+    assert "canary" not in str(refused.value)
+    assert Senders(Notices(robot=robot, robot_kind="wecom"))._without_key(f"InvalidURL: {robot}") == "InvalidURL: the robot's address"
+
+
 class TlsMailServer:
     """A mail server that may offer STARTTLS (RFC 3207) and remembers every line that it was sent before and after it."""
 
