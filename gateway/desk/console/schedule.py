@@ -63,9 +63,11 @@ class Booking:
 async def bookings(parts: Parts, first: Instant, until: Instant) -> list[Booking]:
     """Return the bookings from `first` up to, not including, `until`, by time."""
     asked = select(SubmissionRow).where(
-        SubmissionRow.scheduled >= first, SubmissionRow.scheduled < until, SubmissionRow.state.in_(("in_review", "released"))).limit(LIMIT)
+        SubmissionRow.scheduled >= first, SubmissionRow.scheduled < until, SubmissionRow.state.in_(("in_review", "released"))
+    ).order_by(SubmissionRow.scheduled, SubmissionRow.id).limit(LIMIT)
     waiting = select(PublicationRow).where(
-        PublicationRow.state.in_(WAITING), PublicationRow.not_before >= first, PublicationRow.not_before < until).limit(LIMIT)
+        PublicationRow.state.in_(WAITING), PublicationRow.not_before >= first, PublicationRow.not_before < until
+    ).order_by(PublicationRow.not_before, PublicationRow.id).limit(LIMIT)
     async with parts.sessions() as session:
         found = [_sent(row) for row in await session.scalars(waiting)]
         for row in await session.scalars(asked):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.desk.console.schedule import Booking, days, judge, midnight
+from gateway.desk.console.schedule import Booking, bookings, days, judge, midnight
 from gateway.desk.readmodel.channels import ChannelRow
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.people import UnitRow
@@ -135,3 +135,17 @@ async def test_the_page_shows_what_waits_and_what_is_asked_for(place: Place) -> 
         assert (await lu.get(f"/publications/schedule?week={bad}")).status == 200, bad
     before = (date.fromisoformat(instants.office_day(at)) - timedelta(days=14)).isoformat()
     assert "秋收之后" not in (await lu.get(f"/publications/schedule?week={before}")).text
+
+
+async def test_of_too_many_bookings_the_next_ones_are_shown(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit is what comes last, never what comes next: of items asked for and of releases that wait."""
+    monkeypatch.setattr("gateway.desk.console.schedule.LIMIT", 1)
+    lu, now = await place.browser("lu"), place.house.runner.now()
+    late, early = [await submit(lu, f"第{hours}件", place.channel(), scheduled=instants.plus(now, hours * 3_600)) for hours in (9, 5)]
+    await place.caught_up()
+    assert [booking.submission for booking in await bookings(place.parts, now, instants.plus(now, 86_400))] == [early]
+    for submission in (late, early):
+        await sign(place, "gu", submission, "approve")
+        await sign(place, "lu", submission, "release")
+    await place.caught_up()
+    assert [booking.submission for booking in await bookings(place.parts, now, instants.plus(now, 86_400))] == [early]
