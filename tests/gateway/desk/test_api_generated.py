@@ -25,6 +25,8 @@ from gateway.desk.api.operations import OPERATIONS, PREFIX
 from tests.gateway.desk.served import Served
 from tests.gateway.desk.story import form
 
+pytestmark = pytest.mark.xdist_group("api-generated")  # the last test looks at what the others were answered
+
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 PROBLEM = {"type", "title", "status", "detail", "code", "rule", "article", "next", "ask", "missing", "lang"}
 NAMES = [op.id for op in OPERATIONS]
