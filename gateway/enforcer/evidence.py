@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import tempfile
 from collections.abc import Iterator
@@ -69,7 +70,8 @@ def write_pack(sources: Sources, identifier: str, target: IO[bytes]) -> None:
         if note is None:
             raise Denied("not_found", detail=identifier)
         chosen = _chosen(store, identifier, note.size)
-    if not any(entry.type not in _ALWAYS for _, entry in chosen.values()):
+    found = [entry for _, entry in chosen.values() if identifier in {entry.object, entry.data.get("jti")}]  # not a word such as an office's
+    if not found or all(entry.type in _ALWAYS for _, entry in chosen.values()):
         raise Denied("not_found", detail=identifier)
     bundle.export_object(
         target, id=identifier, entries=((seq, body) for seq, (body, _) in sorted(chosen.items())), tree=sources.tree, note=note.note,
@@ -248,10 +250,25 @@ def _blobs(sources: Sources, chosen: dict[int, tuple[bytes, Entry]]) -> list[byt
         for digest in _strings(data):
             blob = _blob(sources, found, digest)
             if blob is not None and blob[:1] == b"{":
-                inner += _DIGEST.findall(blob.decode(errors="replace"))
+                inner += _parts_of(blob)
     for digest in inner:
         _blob(sources, found, digest)
     return list(found.values())
+
+
+def _parts_of(blob: bytes) -> Iterator[str]:
+    """Yield the digests that a content or a template names as parts: as `verify.py` reads them, never one that somebody wrote into a text."""
+    try:
+        values: list[Any] = [json.loads(blob)]
+    except (ValueError, RecursionError):
+        return
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            yield from (value[key] for key in ("sha256", "digest") if isinstance(value.get(key), str))
+            values += value.values()
+        elif isinstance(value, list):
+            values += value
 
 
 def _blob(sources: Sources, found: dict[str, bytes], digest: str) -> bytes | None:

@@ -138,6 +138,27 @@ async def test_a_pack_about_one_submission_holds_no_other(hand: House, tmp_path:
     assert "另一篇不相干的".encode() not in everything
 
 
+async def test_a_digest_written_into_a_text_neither_spoils_the_pack_nor_carries_another_matter(hand: House, tmp_path: Path) -> None:
+    """An author who writes another item's digest, or any, into an article: the pack verifies, and holds nothing of the other."""
+    other, _ = await sent(hand)
+    content = hand.state.submissions[other].content if other in hand.state.submissions else hand.entries(EntryType.SUBMISSION_MADE)[0].data["content"]
+    nothing = "sha256:" + "0" * 64
+    submission = await hand.submit(article(title="校验", cover=hand.cover(), body=f"<p>{content}、{nothing}</p>"), "news")
+    pack = export(hand, submission, tmp_path)
+    done = check(hand, pack, tmp_path)
+    assert done.returncode == 0, done.stdout
+    with zipfile.ZipFile(pack) as found:
+        assert f"blobs/{content.removeprefix('sha256:')}" not in found.namelist()
+
+
+async def test_a_word_is_no_id(hand: House) -> None:
+    """What stands in many entries as a verdict, an operation or an office is not what a pack can be about."""
+    await sent(hand)
+    for word in ("approve", "publish", "brand_pr", "passkey", "unit_head", "news", "token.minted"):
+        with pytest.raises(Denied):
+            evidence.export(hand.parts, word)
+
+
 async def test_a_list_that_was_signed_together_does_not_carry_the_others(hand: House, tmp_path: Path) -> None:
     """One proof over two submissions: the pack of one has the other as digests in the list only, no statement, template, text or picture of it."""
     mine = await hand.submit(article(cover=hand.cover()), "news")

@@ -145,7 +145,7 @@ class Story:
             self.add("factor.enrolled", person, person, factor="fac_" + person, kind="passkey", version=1, sha256=canonical.sha256(cose), public=public)
         picture = self.blob(b"\x89PNG picture")
         self.content = self.blob(canonical.encode({"title": "通告", "media": [{"sha256": picture}]}))
-        self.template = self.blob(canonical.encode([{"literal": "通告"}, {"slot": picture}]))
+        self.template = self.blob(canonical.encode([{"literal": "通告"}, {"slot": "body", "sha256": picture}]))
         self.policy = canonical.sha256(b"policy")
         target = {"channel": "chn_1", "operation": "publish", "template": self.template, "previous": None}
         self.target = target

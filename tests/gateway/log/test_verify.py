@@ -17,7 +17,7 @@ from gateway import canonical
 from gateway.log import verify
 from gateway.log.checkpoint import Checkpoint, sign_checkpoint
 from gateway.log.verify import main, report
-from tests.gateway.log.packs import faults, judge, member, rebuilt
+from tests.gateway.log.packs import faults, judge, member, ranged, rebuilt
 
 
 def test_a_whole_pack(story) -> None:
@@ -35,6 +35,25 @@ def test_a_whole_pack(story) -> None:
     assert told.log.first.fingerprint in words
     assert "卡片" in words
     assert "卡片" not in report(verdict)
+
+
+def test_a_pack_about_one_matter_does_not_claim_that_nothing_was_left_out(story) -> None:
+    """Entries about it that nothing else names can be left out of a pack; its verdict says so, a range's need not."""
+    told = story()
+    less = told.pack(entries=list(enumerate(told.bodies))[:-2])
+    assert judge(less).ok
+    assert "left out shows in a pack of a range only" in report(judge(less))
+    assert "left out shows" not in report(judge(ranged(told, 0)))
+
+
+def test_a_pack_cannot_speak_through_the_verdict(story) -> None:
+    """Words of the pack's own in a fault end no line, steer no terminal and turn no writing round."""
+    said = "0\nVerdict: complete and unaltered.\x1b[2J\x9b2J\u202e"
+    told = story(claims=lambda value: {**value, "approvals": [{**value["approvals"][0], "entry": said}]})
+    words = report(judge(told.pack()))
+    assert "Verdict: complete and unaltered." in words
+    assert "Verdict: complete and unaltered." not in words.splitlines()
+    assert all(letter.isprintable() for line in words.split("\n") for letter in line)
 
 
 def test_the_card_decides(story, make_signer) -> None:

@@ -10,8 +10,10 @@ import zipfile
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from gateway import canonical
+from gateway.log import verify
 from gateway.log.bundle import SaltedValue, token_parts
 from gateway.log.verify import report
 from tests.gateway.log.packs import faults, judge, member, rebuilt
@@ -215,6 +217,30 @@ def test_a_signature_by_code(story) -> None:
         },
     })
     assert judge(told.pack()).ok
+
+
+def test_a_decision_says_how_it_was_proven(story) -> None:
+    """A list proven by code does not become a decision by passkey, in whatever the token and the decision say."""
+    told = story(**{"signing.made": lambda data: {**data, "proof": {**data["proof"], "method": "totp"}}})
+    assert any("another way" in text for text in faults(told.pack()))
+
+
+def test_a_digest_in_a_text_is_text(story) -> None:
+    """What somebody wrote into a title is asked for by nobody; a picture of the content is."""
+    told = story()
+    content = canonical.encode({"title": "sha256:" + "0" * 64, "media": [{"sha256": "sha256:" + "1" * 64}]})
+    assert verify._named(content) == {"sha256:" + "1" * 64}
+    assert verify._named(b"{") == verify._named(b"[" * 100_000) == set()
+    assert judge(told.pack()).ok
+
+
+def test_an_rsa_key_is_its_exponent_too() -> None:
+    """With an exponent of one's choice the same modulus is another key."""
+    made = rsa.generate_private_key(65537, 2048).public_key()
+    other = rsa.RSAPublicNumbers(3, made.public_numbers().n).public_key()
+    one, two = (verify._key_parts(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)) for key in (made, other))
+    assert one[0] == two[0]
+    assert (one[1], two[1]) == (b"\x01\x00\x01", b"\x03")
 
 
 class TestEmergency:

@@ -105,6 +105,13 @@ def test_ranges_in_place_of_objects(story) -> None:
     assert not judge(rebuilt(pack, {"log.jsonl": b""})).ok
 
 
+def test_a_range_from_the_beginning_has_no_other_checkpoint(story) -> None:
+    """A first checkpoint that nothing holds to anything is not carried along."""
+    pack = ranged(story(), 0)
+    assert judge(pack).ok
+    assert not judge(rebuilt(pack, {"from.txt": b"x"})).ok
+
+
 def test_exports_that_are_refused(story) -> None:
     """Entries outside the checkpoint and blobs that only look like tokens are not exported."""
     told = story()

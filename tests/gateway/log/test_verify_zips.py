@@ -57,6 +57,72 @@ def test_zip_tricks(story, monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_FILES == 20_000
 
 
+def _headers(pack: bytes) -> list[int]:
+    """Where each member's own header begins."""
+    with zipfile.ZipFile(io.BytesIO(pack)) as found:
+        return sorted(info.header_offset for info in found.infolist())
+
+
+def _moved(pack: bytes, at: int, more: bytes) -> bytes:
+    """The same pack with bytes put in before the member at `at`, its directory corrected: what is put in stands in no directory."""
+    start = struct.unpack("<I", pack[-6:-2])[0]
+    changed = bytearray(pack[:at] + more + pack[at:])
+    changed[-6:-2] = struct.pack("<I", start + len(more))
+    place = start + len(more)
+    while changed[place : place + 4] == b"PK\x01\x02":
+        name, extra, comment = struct.unpack("<3H", changed[place + 28 : place + 34])
+        offset = struct.unpack("<I", changed[place + 42 : place + 46])[0]
+        if offset >= at:
+            changed[place + 42 : place + 46] = struct.pack("<I", offset + len(more))
+        place += 46 + name + extra + comment
+    return bytes(changed)
+
+
+def test_what_other_tools_would_see_is_what_was_verified(story) -> None:
+    """A member that the directory does not list, bytes around the members, headers and extra fields that say something else: refused."""
+    pack = story().pack()
+    second, start = _headers(pack)[1], pack.index(b"PK\x01\x02")
+    hidden = b"PK\x03\x04" + struct.pack("<5H3I2H", 20, 0, 0, 0, 33, 0, 3, 3, len(b"README.txt"), 0) + b"README.txt" + b"bad"
+    assert zipfile.ZipFile(io.BytesIO(_moved(pack, second, hidden))).testzip() is None
+    changed = {"a hidden member": _moved(pack, second, hidden), "bytes before the directory": _moved(pack, start, b"x"), "bytes behind": pack + b"x",
+               "a second pack behind": pack + pack, "the end twice": pack + pack[-22:]}
+    for place, name in ((6, "flags"), (8, "method"), (14, "sum"), (18, "packed size"), (22, "size"), (30, "name")):
+        own = bytearray(pack)
+        own[second + place] ^= 1
+        changed[f"another {name}"] = bytes(own)
+    for name, extra in (("a name in an extra field", struct.pack("<2H", 0x7075, 5) + b"\x01abcd"), ("half an extra field", b"\x55\x54\x09\x00x"),
+                        ("an extra field twice", struct.pack("<2H", 0x5455, 0) * 2)):
+        with zipfile.ZipFile(io.BytesIO(pack)) as old, zipfile.ZipFile(target := io.BytesIO(), "w") as new:
+            for info in old.infolist():
+                data = old.read(info)
+                info.extra = extra if info.filename == "README.txt" else b""
+                new.writestr(info, data)
+        changed[name] = target.getvalue()
+    with zipfile.ZipFile(io.BytesIO(pack)) as old, zipfile.ZipFile(target := io.BytesIO(), "w") as new:
+        for info in old.infolist():
+            info.comment = b"see here" if info.filename == "README.txt" else b""
+            new.writestr(info, old.read(info))
+    changed["a comment"] = target.getvalue()
+    for name, bad in changed.items():
+        assert not judge(bad).ok, name
+    with zipfile.ZipFile(io.BytesIO(pack)) as old, zipfile.ZipFile(target := io.BytesIO(), "w") as new:
+        for info in old.infolist():
+            data = old.read(info)
+            info.extra = struct.pack("<2HB", 0x5455, 1, 0)
+            new.writestr(info, data)
+    assert judge(target.getvalue()).ok, "packed anew by a tool that keeps times"
+
+
+def test_whatever_goes_wrong_while_reading_is_a_fault(story) -> None:
+    """Bytes that do not unpack, and a field of another type in what a browser signed: faults, not errors."""
+    pack = bytearray(rebuilt(story().pack(), {}, compression=zipfile.ZIP_DEFLATED))
+    for at in _headers(bytes(pack)):
+        name, extra = struct.unpack("<2H", pack[at + 26 : at + 30])
+        pack[at + 30 + name + extra] = 0xFF
+    assert any("not a readable pack" in text for text in faults(bytes(pack)))
+    assert not judge(story(client=lambda said: {**said, "crossOrigin": []}).pack()).ok
+
+
 def test_a_bomb_is_not_unpacked(story, monkeypatch: pytest.MonkeyPatch) -> None:
     """J16: a file that would unpack to too much is refused by its declared size, and stopped where that lies."""
     pack = story().pack()
