@@ -227,11 +227,17 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
+_CONTACT: Final = frozenset({"extension", "mail"})
+"""How to reach a person proves nothing about a matter: these stay commitments in a pack that strangers read."""
+
+
 def _values(sources: Sources, chosen: dict[int, tuple[bytes, Entry]]) -> list[SaltedValue]:
     found: dict[str, SaltedValue] = {}
     for _, entry in chosen.values():
+        details = entry.data.get("details")
+        kept = {commitment for name, commitment in details.items() if name in _CONTACT} if isinstance(details, dict) else set()
         for text in _strings(entry.data):
-            if _DIGEST.fullmatch(text) and text not in found:
+            if text not in kept and _DIGEST.fullmatch(text) and text not in found:
                 salted = sources.values.salt_and_text(text)
                 if salted is not None:
                     found[text] = SaltedValue(salt=salted[0], value=salted[1])

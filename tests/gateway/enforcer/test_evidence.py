@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -149,6 +150,21 @@ async def test_a_digest_written_into_a_text_neither_spoils_the_pack_nor_carries_
     assert done.returncode == 0, done.stdout
     with zipfile.ZipFile(pack) as found:
         assert f"blobs/{content.removeprefix('sha256:')}" not in found.namelist()
+
+
+async def test_a_pack_does_not_say_how_people_are_reached(hand: House, tmp_path: Path) -> None:
+    """Names and titles of who decided are there; extensions and mail addresses are not, and the pack verifies without them."""
+    submission, _ = await sent(hand)
+    await hand.change(c.Change(type=EntryType.PERSON_ADDED, object=hand.people["gu"], data={
+        "name": hand.parts.values.commit("顾长庚"), "unit": hand.units["unit"], "details": {
+            name: hand.parts.values.commit(text) for name, text in (("title", "主任"), ("extension", "6642"), ("mail", "gu@example.cn"))}}))
+    for identifier in (submission, hand.people["gu"]):
+        pack = export(hand, identifier, tmp_path)
+        assert check(hand, pack, tmp_path).returncode == 0
+        with zipfile.ZipFile(pack) as found:
+            shown = {row["value"] for row in json.loads(found.read("values.json"))}
+        assert {"顾长庚", "主任"} <= shown
+        assert not {"6642", "6600", "gu@example.cn"} & shown
 
 
 async def test_a_word_is_no_id(hand: House) -> None:
