@@ -51,12 +51,15 @@ class Scripted:
         self.outcomes: list[Outcome] = []
         self.settled: Settled = Absent(how="scripted")
         self.slow: dict[str, float] = {}
+        self.held: dict[str, asyncio.Event] = {}
         self.keys: list[str] = []
 
     async def _step(self, name: str, call: Call) -> None:
         self.calls.append(name)
         self.keys.append(call.credential["key"])
         await asyncio.sleep(self.slow.get(name, 0))
+        if name in self.held:
+            await self.held[name].wait()
         error = self.raising.pop(name, None)
         if error is not None:
             raise error

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import pytest
+
 from gateway.canonical import Digest
+from gateway.log.writer import Commit
 from gateway.machine.state import PublicationState
 from gateway.protocol.entries import EntryType
 from tests.gateway.enforcer.house import House, article
@@ -23,6 +30,38 @@ async def live(house: House) -> str:
     await house.parts.gate.send(publication)
     assert house.publication_state(publication) is PublicationState.LIVE
     return publication
+
+
+@asynccontextmanager
+async def sending_held(house: House, scripted: Scripted, publication: str, step: str = "reread", state: str = "prepared") -> AsyncIterator[None]:
+    """Send a publication and hold it in `step`, where it stands in `state`, while the block acts; afterwards it goes on to its end."""
+    held = scripted.held[step] = asyncio.Event()
+    sending = asyncio.create_task(house.parts.gate.send(publication))
+    try:
+        await house.until(publication, state)
+        yield
+    finally:
+        del scripted.held[step]
+        held.set()
+        await sending
+
+
+@contextmanager
+def disk_held(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the log's next commits hang at the disk until the block ends."""
+    disk, writer = threading.Event(), house.runner._writer
+    assert writer is not None
+    commit = writer.commit
+
+    def waits(*args: object, **more: object) -> Commit:
+        disk.wait(3)
+        return commit(*args, **more)  # type: ignore[arg-type] # handed on as they came
+
+    monkeypatch.setattr(writer, "commit", waits)
+    try:
+        yield
+    finally:
+        disk.set()
 
 
 def commits(scripted: Scripted) -> int:

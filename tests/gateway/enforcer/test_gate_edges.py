@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import threading
 
 import pytest
 
 from gateway.connectors.base import Unknown
-from gateway.log.writer import Commit
 from gateway.machine.state import PublicationState
 from gateway.protocol import commands as c
 from gateway.protocol.commands import Grade
@@ -17,7 +15,7 @@ from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
 from tests.gateway.enforcer.house import House
 from tests.gateway.enforcer.scripted import Scripted
-from tests.gateway.enforcer.sending import live, released, replace
+from tests.gateway.enforcer.sending import disk_held, live, released, replace
 
 
 async def test_a_channel_without_a_credential_opens_no_call(hand: House) -> None:
@@ -65,23 +63,14 @@ async def test_an_outcome_of_what_was_never_sent_is_refused(hand: House) -> None
 async def test_a_stop_that_is_decided_and_not_durable_yet_wins(hand: House, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the stop's commit hangs at the disk the gate sends nothing; it ends once the stop is in the log."""
     publication = await released(hand)
-    disk, writer = threading.Event(), hand.runner._writer
-    assert writer is not None
-    commit = writer.commit
-
-    def waits(*args: object, **more: object) -> Commit:
-        disk.wait(3)
-        return commit(*args, **more)  # type: ignore[arg-type] # handed on as they came
-
-    monkeypatch.setattr(writer, "commit", waits)
-    stopping = asyncio.create_task(hand.do(c.Stop(publication=publication), "lu", Grade.COUNTER))
-    while hand.runner.tip.publications[publication].state is not PublicationState.STOPPED:
-        await asyncio.sleep(0)
-    sending = asyncio.create_task(hand.parts.gate.send(publication))
-    await asyncio.sleep(0.1)
-    assert not sending.done()
-    assert hand.publication_state(publication) is PublicationState.HELD
-    disk.set()
+    with disk_held(hand, monkeypatch):
+        stopping = asyncio.create_task(hand.do(c.Stop(publication=publication), "lu", Grade.COUNTER))
+        while hand.runner.tip.publications[publication].state is not PublicationState.STOPPED:
+            await asyncio.sleep(0)
+        sending = asyncio.create_task(hand.parts.gate.send(publication))
+        await asyncio.sleep(0.1)
+        assert not sending.done()
+        assert hand.publication_state(publication) is PublicationState.HELD
     await asyncio.gather(stopping, sending)
     assert hand.publication_state(publication) is PublicationState.STOPPED
     assert not scripted.board

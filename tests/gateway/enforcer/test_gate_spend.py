@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
 from tests.gateway.enforcer.house import House, article
 from tests.gateway.enforcer.scripted import Scripted
-from tests.gateway.enforcer.sending import commits, live, refusals, released
+from tests.gateway.enforcer.sending import commits, live, refusals, released, sending_held
 
 
 async def test_a_suspended_author_or_a_lost_filing_stops_at_spend(hand: House, scripted: Scripted) -> None:
@@ -93,11 +92,8 @@ async def test_a_definite_refusal_before_dispatch_abandons_and_clears(
 async def test_a_draft_altered_on_the_platform_is_not_sent(hand: House, scripted: Scripted) -> None:
     """What is read again before dispatch must be what was read back; otherwise a person looks."""
     publication = await released(hand)
-    scripted.slow["reread"] = 0.1
-    sending = asyncio.create_task(hand.parts.gate.send(publication))
-    await hand.until(publication, "prepared")
-    scripted.drafts["d1"] = "改过"
-    await sending
+    async with sending_held(hand, scripted, publication):
+        scripted.drafts["d1"] = "改过"
     assert hand.state.publications[publication].reason["cause"] == "altered_on_platform"
     assert commits(scripted) == 0
     assert scripted.drafts == {}
@@ -106,11 +102,8 @@ async def test_a_draft_altered_on_the_platform_is_not_sent(hand: House, scripted
 async def test_a_stop_during_preparation_clears_even_what_the_log_does_not_know(hand: House, scripted: Scripted) -> None:
     """The draft was made while the stop came in: its handle never reached the log, and it is deleted all the same."""
     publication = await released(hand)
-    scripted.slow["prepare"] = 0.1
-    sending = asyncio.create_task(hand.parts.gate.send(publication))
-    await hand.until(publication, "intended")
-    await hand.do(c.Stop(publication=publication), "lu", Grade.COUNTER)
-    await sending
+    async with sending_held(hand, scripted, publication, "prepare", "intended"):
+        await hand.do(c.Stop(publication=publication), "lu", Grade.COUNTER)
     assert hand.publication_state(publication) is PublicationState.STOPPED
     assert scripted.drafts == {}
     assert commits(scripted) == 0
@@ -121,11 +114,8 @@ async def test_a_stop_during_preparation_clears_even_what_the_log_does_not_know(
 async def test_a_stop_between_read_back_and_dispatch_wins(hand: House, scripted: Scripted) -> None:
     """Up to the very decision to dispatch a stop wins, and the draft goes."""
     publication = await released(hand)
-    scripted.slow["reread"] = 0.1
-    sending = asyncio.create_task(hand.parts.gate.send(publication))
-    await hand.until(publication, "prepared")
-    await hand.do(c.Stop(publication=publication), "lu", Grade.COUNTER)
-    await sending
+    async with sending_held(hand, scripted, publication):
+        await hand.do(c.Stop(publication=publication), "lu", Grade.COUNTER)
     assert hand.publication_state(publication) is PublicationState.STOPPED
     assert (commits(scripted), scripted.drafts) == (0, {})
 
@@ -133,24 +123,18 @@ async def test_a_stop_between_read_back_and_dispatch_wins(hand: House, scripted:
 async def test_after_dispatch_a_stop_comes_too_late_and_says_so(hand: House, scripted: Scripted) -> None:
     """Once dispatched the answer is 「已在发送」."""
     publication = await released(hand)
-    scripted.slow["commit"] = 0.2
-    sending = asyncio.create_task(hand.parts.gate.send(publication))
-    await hand.until(publication, "dispatched")
-    with pytest.raises(Denied) as denied:
-        await hand.do(c.Stop(publication=publication), "lu", Grade.COUNTER)
-    assert denied.value.code == "already_sending"
-    await sending
+    async with sending_held(hand, scripted, publication, "commit", "dispatched"):
+        with pytest.raises(Denied) as denied:
+            await hand.do(c.Stop(publication=publication), "lu", Grade.COUNTER)
+        assert denied.value.code == "already_sending"
     assert hand.publication_state(publication) is PublicationState.LIVE
 
 
 async def test_a_freeze_before_dispatch_holds_it_and_two_others_let_it_go(hand: House, scripted: Scripted) -> None:
     """Frozen between read-back and dispatch it waits prepared; thawed by two it goes on with the same draft."""
     publication = await released(hand)
-    scripted.slow["reread"] = 0.1
-    sending = asyncio.create_task(hand.parts.gate.send(publication))
-    await hand.until(publication, "prepared")
-    frozen = await hand.do(c.Freeze(scope="channel", target=hand.channels["news"], reason=hand.parts.values.commit("舆情")), "fang", Grade.COUNTER)
-    await sending
+    async with sending_held(hand, scripted, publication):
+        frozen = await hand.do(c.Freeze(scope="channel", target=hand.channels["news"], reason=hand.parts.values.commit("舆情")), "fang", Grade.COUNTER)
     assert hand.publication_state(publication) is PublicationState.PREPARED
     assert hand.parts.gate.held_up(hand.state.publications[publication], hand.runner.now())
     await hand.parts.gate.send(publication)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from pathlib import Path
 
 import pytest
 
-from gateway.log.writer import Commit
 from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import Office, PublicationState
 from gateway.protocol import commands as c
@@ -18,7 +16,7 @@ from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
 from tests.gateway.enforcer.house import House, article, found_house, open_house
 from tests.gateway.enforcer.scripted import Scripted
-from tests.gateway.enforcer.sending import commits, live, refusals, released, replace
+from tests.gateway.enforcer.sending import commits, disk_held, live, refusals, released, replace, sending_held
 from vault.slots import SlotSecret
 
 STRICTER = (*RULES, Rule("R14", "level:company", (("approve", ((Office.BRAND_PR_HEAD, "group"),)),), "", ""))
@@ -69,11 +67,8 @@ async def test_a_table_that_asks_for_more_sends_it_back_and_kills_the_token(hand
 async def test_what_was_prepared_is_cleared_when_it_is_sent_back(hand: House, scripted: Scripted) -> None:
     """The table changes between read-back and dispatch: no licence, and the draft on the platform is deleted."""
     publication = await released(hand)
-    scripted.slow["reread"] = 0.1
-    sending = asyncio.create_task(hand.parts.gate.send(publication))
-    await hand.until(publication, "prepared")
-    hand.runner.rules = STRICTER
-    await sending
+    async with sending_held(hand, scripted, publication):
+        hand.runner.rules = STRICTER
     assert hand.publication_state(publication) is PublicationState.ABANDONED
     assert hand.count_of(EntryType.PUBLICATION_DISPATCHED, publication) == 0
     assert (scripted.drafts, scripted.board) == ({}, {})
@@ -86,24 +81,15 @@ async def test_a_re_route_that_is_decided_and_not_durable_yet_wins(
     publication = await released(hand)
     submission = hand.state.publications[publication].submission
     stopped = await blackout_at_dispatch(hand, scripted, publication)
-    disk, writer = threading.Event(), hand.runner._writer
-    assert writer is not None
-    commit = writer.commit
-
-    def waits(*args: object, **more: object) -> Commit:
-        disk.wait(3)
-        return commit(*args, **more)  # type: ignore[arg-type] # handed on as they came
-
-    monkeypatch.setattr(writer, "commit", waits)
-    hand.runner.rules = STRICTER
-    asking = asyncio.create_task(hand.runner.system(c.Reroute(submission=submission, asked_by="start")))
-    while hand.runner.tip.publications[publication].state is not PublicationState.ABANDONED:
-        await asyncio.sleep(0)
-    sending = asyncio.create_task(hand.parts.gate.send(publication))
-    await asyncio.sleep(0.1)
-    assert not sending.done()
-    assert hand.publication_state(publication) is PublicationState.PREPARED
-    disk.set()
+    with disk_held(hand, monkeypatch):
+        hand.runner.rules = STRICTER
+        asking = asyncio.create_task(hand.runner.system(c.Reroute(submission=submission, asked_by="start")))
+        while hand.runner.tip.publications[publication].state is not PublicationState.ABANDONED:
+            await asyncio.sleep(0)
+        sending = asyncio.create_task(hand.parts.gate.send(publication))
+        await asyncio.sleep(0.1)
+        assert not sending.done()
+        assert hand.publication_state(publication) is PublicationState.PREPARED
     await asyncio.gather(asking, sending)
     assert hand.publication_state(publication) is PublicationState.ABANDONED
     assert (scripted.drafts, scripted.board, stopped) == ({}, {}, "blk_test0001")
@@ -111,11 +97,8 @@ async def test_a_re_route_that_is_decided_and_not_durable_yet_wins(
 
 async def blackout_at_dispatch(house: House, scripted: Scripted, publication: str) -> str:
     """Bring a publication to where its draft stands and a blackout keeps it from being sent."""
-    scripted.slow["reread"] = 0.1
-    sending = asyncio.create_task(house.parts.gate.send(publication))
-    await house.until(publication, "prepared")
-    identifier = await blackout(house)
-    await sending
+    async with sending_held(house, scripted, publication):
+        identifier = await blackout(house)
     assert house.publication_state(publication) is PublicationState.PREPARED
     return identifier
 
