@@ -1,6 +1,6 @@
 """The reserve: disk space beside the log that is given up so that a stop or a withdrawal can be logged on a full disk.
 
-1. Room is measured (statvfs, at most every 50 ms) before anything is appended, on the log's disk and on that of the checkpoint copy. Where
+1. Room is measured (statvfs, four times a second at most while it is ample) before anything is appended, on the log's disk and on that of the checkpoint copy. Where
    either has too little, only what stops, takes down, or records what has happened already is let through; everything else is refused in
    plain words, and nothing is lost.
 2. The first command let through on a full log's disk then gives the reserve up. From there on ordinary commands wait until the disk has room
@@ -54,10 +54,12 @@ COPY_NOTHING: Final = 256 << 10
 """Bytes below which no line of the copy is begun for what can be asked for again."""
 PATIENCE: Final = 5.0
 """Seconds for which a disk's answer is waited for."""
-RECENT: Final = 0.05
-"""Seconds for which a measurement of ample room is believed."""
-AMPLE: Final = RESERVE + 8 * LOW
-"""Bytes from which on room is ample: a reserve that is being set aside, and more than is written in `RECENT`."""
+RECENT: Final = 0.25
+"""Seconds for which a measurement of ample room is believed as it is."""
+STALE: Final = 4
+"""Times `RECENT` up to which it is still believed while it is measured anew, so that nobody waits for that."""
+AMPLE: Final = RESERVE + 32 * LOW
+"""Bytes from which on room is ample: a reserve that is being set aside, and more than is written in a second."""
 
 _ALWAYS: Final = frozenset({
     Stop, Freeze, Return, EmergencyWithdraw, Abandon, Miss, RecordOutcome, RecordDrift, RecordVault, StartEnforcer, OpenIncarnation,
@@ -73,9 +75,9 @@ def free_bytes(folder: Path) -> int:
 
 
 class RecentRoom:
-    """`free_bytes` of one folder, measured anew once what is known is 50 ms old: three commands stand in the way of every send.
+    """`free_bytes` of one folder, measured anew once what is known is old: three commands stand in the way of every send.
 
-    In that time a disk takes far less than `ample` from this log; while there is little room, each command measures for itself. Measured in a
+    Meanwhile a disk takes far less than `ample` from this log; while there is little room, each command measures for itself. Measured in a
     thread of its own, since a hung disk answers never: it is waited for `patience` seconds once, and not again before it has answered.
     """
 
@@ -86,7 +88,7 @@ class RecentRoom:
         self._folder, self._ample, self._measure, self._moment = folder, ample, measure, moment
         self._patience, self._recent = patience, recent
         self._known: int | None = None
-        self._until = self._asked = 0.0
+        self._told = self._asked = 0.0
         self._answered = threading.Event()
         self._answered.set()
         self._turn = threading.Lock()
@@ -95,23 +97,27 @@ class RecentRoom:
         """Return the bytes free there; None where the disk does not answer or the folder is not there."""
         with self._turn:
             now = self._moment()
+            age = now - self._told if self._known is not None and self._known >= self._ample else self._recent * STALE
+            if age < self._recent:
+                return self._known
             if self._answered.is_set():
-                if now < self._until and self._known is not None and self._known >= self._ample:
-                    return self._known
                 self._asked = now
                 self._answered.clear()
                 threading.Thread(target=self._ask, name="qianfa-room", daemon=True).start()
+            if age < self._recent * STALE:
+                return self._known
             if not self._answered.wait(max(0.0, self._asked + self._patience - now)):
                 return None
-            self._until = self._moment() + self._recent
             return self._known
 
     def _ask(self) -> None:
+        known = None
         try:
-            self._known = self._measure(self._folder)
+            known = self._measure(self._folder)
         except OSError:
-            self._known = None
+            pass
         finally:
+            self._known, self._told = known, self._moment()
             self._answered.set()
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from gateway import canonical
 from gateway.enforcer.blobs import BlobAltered, BlobMissing, BlobStore
-from gateway.enforcer.reserve import AMPLE, COPY_LOW, COPY_NOTHING, LOW, RECENT, RecentRoom, Reserve
+from gateway.enforcer.reserve import AMPLE, COPY_LOW, COPY_NOTHING, LOW, RECENT, STALE, RecentRoom, Reserve
 from gateway.log.copies import CheckpointCopies
 from gateway.log.errors import LogUnavailable
 from gateway.log.store import RESERVE, LogStore
@@ -367,18 +367,30 @@ def _no_space(_handle: int) -> None:
 
 
 def test_ample_room_is_measured_now_and_then_and_little_room_each_time(tmp_path: Path) -> None:
-    """A measurement of ample room is believed for 50 ms; one of less is not believed at all."""
-    moment, free, measured = [0.0], [AMPLE], [0]
+    """A measurement of ample room is believed for a while, then for a little longer while a new one is made; one of less is not believed at all."""
+    moment, free, measured, begun, go_on = [0.0], [AMPLE], [0], threading.Event(), threading.Event()
 
     def measure(_folder: Path) -> int:
         measured[0] += 1
+        begun.set()
+        go_on.wait()
         return free[0]
 
-    room = RecentRoom(tmp_path, measure=measure, moment=lambda: moment[0])
+    room = RecentRoom(tmp_path, measure=measure, moment=lambda: moment[0], patience=30)
+    go_on.set()
     assert room.free() == AMPLE
     free[0] = 0
     assert (room.free(), measured[0]) == (AMPLE, 1)
+    begun.clear()
+    go_on.clear()
     moment[0] += RECENT
-    assert (room.free(), room.free(), measured[0]) == (0, 0, 3)
+    assert (room.free(), room.free()) == (AMPLE, AMPLE), "nobody waits for what is measured behind"
+    assert begun.wait(30)
+    go_on.set()
+    assert room._answered.wait(30)
+    assert (room.free(), measured[0]) == (0, 3)
     free[0] = AMPLE
     assert room.free() == AMPLE
+    moment[0] += RECENT * STALE
+    free[0] = 1
+    assert room.free() == 1, "what is old is waited for"
