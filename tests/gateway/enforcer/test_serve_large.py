@@ -143,6 +143,9 @@ def test_a_large_log_is_served_from_two_processes_and_every_changed_byte_is_name
         assert not Path(f"/proc/{second}").exists()
         assert not serving.second()
         assert not (settings.run / "ready" / "enforcer" / PROGRESS).exists()
+        made = Path(commands.make_backup(settings))
+        assert {path.stat().st_uid for path in (made, *made.rglob("*"))} == {launcher.identity(settings.enforcer_user).uid}
+        assert (made / "desk" / "desk.db").stat().st_size
     assert serving.process.returncode == 0, serving.said()
     seq = SAID_FROM - 7
     with closing(sqlite3.connect(log)) as connection, connection:
