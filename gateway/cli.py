@@ -53,7 +53,7 @@ def init(**options: Any) -> None:
         founded = commands.init(passphrase=passphrase, **options)
     except commands.CommandFailed as error:
         raise click.ClickException(str(error)) from error
-    for line in commands.cards(founded):
+    for line in commands.cards(founded, (options["config"] or founded.settings.data / "qianfa.toml").resolve()):
         click.echo(line)
 
 

@@ -77,8 +77,8 @@ def _inside_url(counter_url: str, port: int) -> str:
     return f"http://{parts.hostname}:{port}" if (parts.hostname or "").endswith(".localhost") else ""
 
 
-def cards(founded: Any) -> Iterator[str]:
-    """Yield the lines of the two cards that belong on paper, and the founders' codes."""
+def cards(founded: Any, config: Path) -> Iterator[str]:
+    """Yield the lines of the two cards that belong on paper, the founders' codes, and what to do next with the settings at `config`."""
     yield ""
     yield "┌─ 卡片一 · 密钥库恢复钥（只显示这一次，锁进保险柜） / recovery key, shown once ─┐"
     groups = founded.recovery_key.split("-") if "-" in founded.recovery_key else founded.recovery_key.split()
@@ -89,6 +89,10 @@ def cards(founded: Any) -> Iterator[str]:
     yield "└─ 首次授权码（7 天内到签发台使用一次） / one-time codes for the founders ─┘"
     for name, code in founded.codes:
         yield f"    {name}: {code}   → {founded.settings.inside_url}/s/enrol"
+    yield ""
+    yield "下一步 / next:"
+    yield f"    qianfa serve --config {config}"
+    yield f"    qianfa doctor --config {config}"
     yield ""
 
 
@@ -393,7 +397,7 @@ def _check_files(settings: Settings) -> Iterator[Check]:
     yield Check(name="checkpoint copy exists / 外部副本在", ok=settings.copies.exists(), repair=f"qianfa restore, or point `copies` at the file ({settings.copies})")
     other = log.exists() and settings.copies.exists() and log.stat().st_dev != settings.copies.stat().st_dev
     yield Check(name="copy on another disk / 副本在另一块盘", ok=other or settings.kind == "sandbox", repair="move `copies` in qianfa.toml to another disk",
-                found="" if other else "same disk")
+                found="" if other else "same disk" if settings.kind == "live" else "same disk, enough for a sandbox")
     key = settings.key_file
     if key is not None:
         modes = {0o400, 0o440} if Path("/run/credentials") in key.parents else {0o400}
@@ -437,7 +441,7 @@ def _check_isolation(settings: Settings) -> Iterator[Check]:
 def _check_faces(settings: Settings) -> Iterator[Check]:
     yield Check(name="two host names / 两个域名", ok=settings.desk_url != settings.counter_url, repair="set desk_url and counter_url in qianfa.toml")
     secure = all(url.startswith("https://") or ".localhost" in url for url in (settings.desk_url, settings.counter_url))
-    yield Check(name="https / 加密访问", ok=secure, repair="serve TLS (docs/howto/install.md)")
+    yield Check(name="https, or only this machine / 加密访问或仅限本机", ok=secure, repair="serve TLS (docs/howto/install.md)")
     for name, listen in (("desk", settings.desk), ("counter", settings.counter), ("counter_inside", settings.counter_inside)):
         if listen.certificate is not None:
             yield _certificate(name, listen)
@@ -461,7 +465,7 @@ def _check_running(settings: Settings) -> Iterator[Check]:
     try:
         found = admin(settings, "GET", "/v1/status")
     except CommandFailed as error:
-        yield Check(name="enforcer answers / 签发服务在运行", ok=False, repair="qianfa serve", found=str(error)[:80])
+        yield Check(name="enforcer answers / 签发服务在运行", ok=False, repair="qianfa serve", found=str(error))
         return
     yield Check(name="enforcer answers / 签发服务在运行", ok=True, repair="")
     yield Check(name="vault is open / 密钥库已开", ok=found["state"] != "sealed", repair="qianfa vault unseal", found=found["state"])

@@ -32,7 +32,7 @@ CATALOGUE: Final[dict[str, Words]] = {
     # ---- not logged: malformed, stale, unknown, throttled
     "invalid": _w(400, "R0", "请求内容不完整或格式不对", "The request is incomplete or malformed",
                   "请刷新页面后重试", "Reload the page and try again"),
-    "not_found": _w(404, "R0", "找不到这个对象", "There is no such object", "请从列表重新进入", "Open it again from the list"),
+    "not_found": _w(404, "R0", "找不到这一项", "It cannot be found", "请从列表重新进入", "Open it again from the list"),
     "stale_view": _w(409, "R0", "您看到的内容之后有变动", "It has changed since you looked", "请看过改动后再操作",
                      "Look at what changed, then act"),
     "command_reused": _w(409, "R0", "同一个请求编号带了不同内容", "One command id came with two bodies",

@@ -274,3 +274,4 @@ def test_a_missing_settings_file_is_said(tmp_path: Path) -> None:
     done = run("status", "--config", str(tmp_path / "none.toml"))
     assert done.exit_code == 1
     assert "none.toml" in done.output
+    assert "qianfa init" in done.output

@@ -15,7 +15,7 @@ KIND: Final = "application/problem+json"
 TITLES: Final = {
     "invalid": ("请求内容不完整或格式不对", "The request is incomplete or malformed", "请按提示修改后重试", "Correct it as shown and try again"),
     "session_gone": ("会话已结束", "The session has ended", "请重新配对；稿件都在", "Pair again; your drafts are kept"),
-    "not_found": ("找不到这个对象", "There is no such object", "请从列表重新进入", "Open it again from the list"),
+    "not_found": ("找不到这一项", "It cannot be found", "请从列表重新进入", "Open it again from the list"),
     "method": ("这个地址不接受这种请求", "This address does not take this method", "请看接口文档", "See the API document"),
     "media_type": ("只接受 JSON", "Only JSON is taken here", "请以 application/json 发送", "Send application/json"),
     "too_large": ("内容太大", "Too large", "请缩小后再试", "Make it smaller and try again"),

@@ -140,7 +140,7 @@ def page(request: web.Request, name: str, *, status: int = 200, **values: Any) -
     text = counter.pages.get_template(name).render(
         t=t, lang=lang, session=session, form=form_token(request[TOKEN]) if session else "", views=counter.parts.views,
         me=session.person if session else "", my_name=counter.parts.views.name(session.person) if session else "",
-        phrase=phrase(counter, session.person) if session else "", demo=demo_on(counter),
+        phrase=phrase(counter, session.person) if session else "", demo=demo_on(counter), sandbox=counter.parts.runner.state.kind == "sandbox",
         sealed=counter.parts.runner.sealed, fragment=fragment(request), now=counter.parts.runner.now(), path=request.path,
         inside=request.app[INSIDE], desk_url=counter.parts.settings.desk_url, **values,
     )

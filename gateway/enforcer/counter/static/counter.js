@@ -292,6 +292,8 @@
   const clear = () => { for (const form of document.querySelectorAll("form[data-clear]")) { form.reset(); } };
   window.addEventListener("pagehide", clear);
   window.addEventListener("pageshow", clear);
+  const row = document.querySelector(".rail-row.on");
+  if (row) { row.parentElement.scrollTop = row.offsetTop - row.parentElement.offsetTop - row.parentElement.clientHeight / 3; }
   const here = document.querySelector(".links [aria-current]");
   if (here) { here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2; }
   const again = document.querySelector("a[data-back]");
