@@ -39,7 +39,7 @@ function draftRow(item) {
   const state = item.queued ? 'queued' : item.submission ? item.state : 'draft';
   const busy = item.queued;
   return h('li', {}, chip(state), ` ${item.title || t('untitled')} `, h('small', { class: 'meta' }, when(item.changed)),
-    busy ? null : h('button', { type: 'button', class: 'link', onclick: () => void ask('drop', { id: item.id }).then(draw) }, t('forget')));
+    busy ? null : ' ', busy ? null : h('button', { type: 'button', class: 'link', onclick: () => void ask('drop', { id: item.id }).then(draw) }, t('forget')));
 }
 
 /** @param {string} desk */

@@ -1,7 +1,7 @@
 /** The channels a draft may go to, a card each; the account recognised on the page is chosen beforehand. */
 
 import { h } from '../ui/dom.js';
-import { t } from '../words.js';
+import { t, when } from '../words.js';
 
 /** @typedef {import('../types').Draft} Draft */
 /** @typedef {import('../types').Channel} Channel */
@@ -31,13 +31,16 @@ export function drawAct(host, known, act, title) {
   host.replaceChildren(h('p', { class: 'card' }, h('strong', { class: 'block' }, title), t(act.operation === 'edit' ? 'actEdit' : 'actWithdraw', name)));
 }
 
-/** @param {HTMLElement} host @param {Channel[]} known @param {Draft} draft @param {(ids: string[]) => void} chosen */
-export function drawChannels(host, known, draft, chosen) {
+/**
+ * @param {HTMLElement} host @param {Channel[]} known @param {Draft} draft @param {import('../types').Blackout[]} dark the days of which the gateway has told
+ * @param {(ids: string[]) => void} chosen
+ */
+export function drawChannels(host, known, draft, dark, chosen) {
   if (known.length === 0) {
     host.replaceChildren(h('p', { class: 'meta' }, t('noChannels')));
     return;
   }
-  const drawn = JSON.stringify([known, draft.channels, draft.account]);
+  const drawn = JSON.stringify([known, draft.channels, draft.account, dark]);
   if (host.dataset['drawn'] === drawn) return;
   host.dataset['drawn'] = drawn;
   // Asked of the boxes and not of `draft`: a second tick comes sooner than the cards are drawn anew.
@@ -46,9 +49,11 @@ export function drawChannels(host, known, draft, chosen) {
     const box = h('input', { type: 'checkbox', value: channel.id, checked: draft.channels.includes(channel.id), onchange: () => chosen(ticked()) });
     const way = t(channel.platform === 'wechat' ? 'way_wechat' : 'way_other');
     const filed = channel.filing === 'filed';
+    const days = dark.find((item) => item.channel === channel.id);
     return h('label', { class: 'card tick' }, box, h('span', {},
       h('strong', {}, `${t(`platform_${channel.platform}`)}「${channel.name}」`),
       isAccount(channel, draft) ? h('small', { class: 'here' }, ` ${t('accountHere')}`) : null,
-      h('small', { class: 'meta block' }, filed ? way : `${way} · ${t('notFiled')}`)));
+      h('small', { class: 'meta block' }, filed ? way : `${way} · ${t('notFiled')}`),
+      days ? h('small', { class: 'dark block' }, t('darkUntil', when(days.earliest))) : null));
   }));
 }

@@ -33,7 +33,7 @@ export function drawOutcome(host, draft, remote, now, known, other, acts) {
     other ? h('p', { class: 'warning', id: 'otherIn' }, h('b', {}, t('otherNow')), ' ', t(revisable ? 'otherNowDraft' : 'otherNowIn')) : '',
     ...(returned && now ? reason(now) : []),
     ...(returned ? (now?.notes ?? []).map(({ quote, note }) => h('p', { class: 'note' }, quote ? h('q', {}, quote) : null, ` ${note}`)) : []),
-    now ? h('p', { class: 'meta' }, t('madeAt', now.revision, when(now.made_at), when(now.window_to))) : '',
+    now ? h('p', { class: 'meta' }, state === 'in_review' ? t('madeAt', now.revision, when(now.made_at), when(now.window_to)) : t('madeOn', now.revision, when(now.made_at))) : '',
     h('p', { class: 'row' }, revisable ? button('revise', acts.revise, 'primary') : '', state === 'in_review' ? button('recall', acts.recall) : '', button('close', acts.close)),
   );
 }

@@ -32,6 +32,8 @@ let open = null;
 let known = [];
 let turn = 0;
 let blocking = 0;
+/** @type {import('../types').Blackout[]} */
+let dark = [];
 let revising = false;
 let other = false;
 /** @type {Record<string, ReturnType<typeof setTimeout> | undefined>} */
@@ -72,8 +74,8 @@ async function show(next) {
   revising = false;
   other = false;
   blocking = 0;
-  at('notice').replaceChildren();
-  at('notes').replaceChildren();
+  dark = [];
+  for (const id of ['notice', 'notes', 'removed', 'preflight']) at(id).replaceChildren();
   at('empty').hidden = next !== null;
   if (next === null) {
     for (const id of ['form', 'foot', 'outcome']) at(id).hidden = true;
@@ -83,6 +85,7 @@ async function show(next) {
   }
   await fill(next);
   await redraw();
+  later('ask', 0, preflight);
   void compare();
 }
 
@@ -164,7 +167,7 @@ async function drawForm() {
   at('otherNow').hidden = !other;
   at('again').hidden = mine.tab === null || Boolean(mine.act);
   if (mine.act) drawAct(at('channels'), known, mine.act, mine.title);
-  else drawChannels(at('channels'), known, mine, (ids) => {
+  else drawChannels(at('channels'), known, mine, dark, (ids) => {
     if (open) open = { ...open, channels: ids };
     changed();
   });
@@ -204,6 +207,7 @@ function changed() {
 }
 
 async function save() {
+  timers['save'] = undefined;
   if (!open) return;
   await keepDraft(open);
   at('saved').textContent = t('kept');
@@ -220,6 +224,7 @@ async function preflight() {
     at('notice').replaceChildren();
     drawRemoved(at('removed'), result);
     blocking = drawPreflight(at('preflight'), answer, known);
+    dark = answer?.blackouts ?? [];
     await drawForm();
   } catch (error) {
     if (mine !== turn) return;
@@ -348,6 +353,7 @@ function listen() {
   at('again').addEventListener('click', () => void again());
   at('blank').addEventListener('click', () => void blank().then(show));
   addEventListener('focus', () => void compare());
+  addEventListener('pagehide', () => { if (timers['save'] !== undefined) void save(); });
   addEventListener('online', () => void ask('drain').then(redraw, say));
   addEventListener('dragover', (event) => event.preventDefault());
   addEventListener('drop', (event) => event.preventDefault());
@@ -363,4 +369,4 @@ function listen() {
   });
 }
 
-void start().then(() => (open && !at('form').hidden ? preflight() : undefined));
+void start();

@@ -70,6 +70,7 @@ async def test_an_unfiled_channel_and_a_blackout_are_said_before_the_button(offi
         after = await panel.evaluate("(at) => import('/words.js').then(({when}) => when(at))", end)
         assert all(words in shown for words in ("「禾汀集团」", "哀悼日", after, "不发布、不更正，撤稿不受影响", "第八条", "许文澜", "6605")), shown
         await eventually(panel, "!document.querySelector('#submit').textContent.includes('还差')")
+        assert f"静默期，{after} 以前不发" in await panel.inner_text(f"#channels label:has(input[value='{dark}'])")
         await panel.check("#later")
         await panel.fill("#scheduled", f"{last.isoformat()}T12:00")
         await until(panel, "#preflight .problem")
