@@ -446,7 +446,7 @@ class _Pack:
 
     def _decisions(self) -> None:
         """Every decision stands in a list that the same person proved; every passkey proof in the pack verifies."""
-        lists: dict[tuple[str, str], int] = {}
+        lists: dict[tuple[str, str], tuple[int, str | None]] = {}
         for seq, entry in sorted(self.entries.items()):
             if entry["type"] == "signing.made":
                 data, proof = entry["data"], entry["data"].get("proof")
@@ -454,17 +454,40 @@ class _Pack:
                 if not _is_list(data.get("items"), listed):
                     self.fault(f"第 {seq} 条的清单指纹不符", f"the list digest of entry {seq} is not that of its items", seq)
                     continue
-                for digest in (listed, *(item[0] for item in data["items"])):
-                    lists[entry["actor"], digest] = seq
+                lists[entry["actor"], str(listed)] = (seq, None)
+                lists |= {(entry["actor"], digest): (seq, verdict) for digest, verdict in data["items"]}
                 if proof.get("method") == "passkey" and (not self.ranged or proof.get("evidence") in self.blobs):
                     self._passkey(seq, entry)
         for seq, entry in self.entries.items():
-            if entry["type"] == "decision.made" and not self.ranged:
-                made = lists.get((entry["actor"], str(entry["data"].get("statement"))))
-                if made is None or made >= seq:
+            returned = entry["type"] == "submission.returned" and entry["data"].get("statement") is not None
+            if (entry["type"] == "decision.made" or returned) and not self.ranged:
+                made, verdict = lists.get((entry["actor"], str(entry["data"].get("statement"))), (seq, None))
+                if made >= seq:
                     self.fault(f"第 {seq} 条的决定没有本人的签发验证", f"no proof by that person covers the decision in entry {seq}", seq)
                 elif entry["data"].get("method") != self.entries[made]["data"]["proof"].get("method"):
                     self.fault(f"第 {seq} 条的决定不是它所说的方式签的", f"the decision in entry {seq} was proven in another way than it says", seq)
+                elif verdict is not None and not self._stated(entry, verdict):
+                    self.fault(f"第 {seq} 条的决定与本人所签内容不符", f"the decision in entry {seq} is not what that person signed", seq)
+
+    def _stated(self, entry: dict[str, Any], verdict: str) -> bool:
+        """Return whether a decision, or a return under a proof, is the one that its statement says; a statement that is not here is said elsewhere."""
+        data = entry["data"]
+        if data.get("verdict", "return") != verdict:
+            return False
+        blob = self.blobs.get(data["statement"])
+        if blob is None:
+            return True
+        try:
+            said = json.loads(blob)
+        except (ValueError, RecursionError):
+            return False
+        opened, made = self.entries.get(0), [
+            other["data"].get("content") for other in self.entries.values() if other["type"] == "submission.made"
+            and other["object"] == entry["object"] and other["data"].get("revision") == data.get("revision")
+        ]
+        want = {name: data.get(name) for name in ("revision", "stage", "office", "checked", "reason", "notes")} | {
+            "verdict": verdict, "signer": entry["actor"], "submission": entry["object"], "deployment": opened["object"] if opened else None}
+        return type(said) is dict and all(said.get(name) == value for name, value in want.items()) and said.get("content") in made
 
     def _passkey(self, seq: int, entry: dict[str, Any]) -> None:
         proof = entry["data"]["proof"]

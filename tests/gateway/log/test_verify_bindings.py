@@ -225,6 +225,50 @@ def test_a_decision_says_how_it_was_proven(story) -> None:
     assert any("another way" in text for text in faults(told.pack()))
 
 
+@pytest.mark.parametrize("change", [
+    {"submission": "sub_2"}, {"revision": 2}, {"content": canonical.sha256(b"x")}, {"signer": "per_x"}, {"office": "leader"}, {"stage": "x"},
+    {"verdict": "return"}, {"deployment": "dep_2"}, {"checked": canonical.sha256(b"x")},
+])
+def test_a_decision_is_what_its_person_signed_also_where_no_token_names_it(story, change: dict) -> None:
+    """A proof over something else, put under a decision by who holds the log's key: found without any token."""
+    told = story(statement=lambda value: {**value, **change})
+    until = next(seq for seq, body in enumerate(told.bodies) if b"token.minted" in body)
+    blobs = [blob for blob in told.blobs if not blob.startswith(b"qf1.")]
+    assert any("is not what that person signed" in text for text in faults(told.pack(entries=list(enumerate(told.bodies))[:until], blobs=blobs)))
+    whole = story()
+    assert judge(whole.pack(entries=list(enumerate(whole.bodies))[:until], blobs=[blob for blob in whole.blobs if not blob.startswith(b"qf1.")])).ok
+
+
+def test_a_return_under_a_proof_is_what_its_person_signed(story) -> None:
+    """A return that was signed in a list holds; with another verdict, another reason, without a proof, or over what is no statement it does not."""
+    told = story()
+    before = list(told.bodies)
+
+    def returned(statement: bytes | None = None, verdict: str = "return", **change: object) -> list[str]:
+        kept, blobs = list(told.bodies), list(told.blobs)
+        text = statement if statement is not None else canonical.encode({
+            "v": 1, "deployment": "dep_1", "verdict": "return", "stage": "approve", "office": "unit_head", "signer": "per_head", "submission": "sub_1",
+            "revision": 1, "content": told.content, "reason": "data"})
+        items = [[told.blob(text), verdict]]
+        listed = canonical.digest({"label": "qianfa/list/v1", "items": items})
+        if "unproven" not in change:
+            told.add("signing.made", "sig_back", "per_head", proof={"method": "totp", "list": listed}, items=items, dropped=[])
+        data = {"revision": 1, "stage": "approve", "office": "unit_head", "method": "totp", "statement": items[0][0], "reason": "data", **change}
+        told.add("submission.returned", "sub_1", "per_head", **data)
+        told.log.writer.commit(told.bodies[len(kept):])
+        pack = told.pack(entries=[(seq, body) for seq, body in enumerate(told.bodies) if not len(before) <= seq < len(kept)])
+        told.blobs = blobs
+        return faults(pack)
+
+    assert returned() == []
+    assert any("is not what that person signed" in text for text in returned(verdict="approve"))
+    assert any("is not what that person signed" in text for text in returned(stage="release"))
+    assert any("is not what that person signed" in text for text in returned(statement=b"[]"))
+    assert any("is not what that person signed" in text for text in returned(statement=b"{"))
+    assert any("another way" in text for text in returned(method="passkey"))
+    assert any("no proof by that person" in text for text in returned(unproven=True))
+
+
 def test_a_digest_in_a_text_is_text(story) -> None:
     """What somebody wrote into a title is asked for by nobody; a picture of the content is."""
     told = story()

@@ -180,6 +180,9 @@ async def test_one_proof_approves_one_and_returns_another(front: Front) -> None:
     assert (notes.text, notes.notes[0].replace_with, notes.notes[0].field) == ("请改", "4.3公里", "body")
     assert blob(front, returned["statement"])["verdict"] == "return"
     assert blob(front, returned["statement"])["notes"] == returned["notes"]
+    for submission in (one, two):
+        with evidence.export(front.house.parts, submission) as pack:
+            assert verify.verify_pack(pack).faults == []
     await person.get("/s/list")
     assert "退回 ·" not in person.text
 
