@@ -6,7 +6,7 @@
 /** @typedef {{delay: number, data: Uint8ClampedArray}} Frame `delay` in hundredths of a second as browsers show it; `data` is RGBA of the whole picture, overwritten by the next frame. */
 
 const FRAMES = 400;
-const DOTS = 80_000_000;
+const DOTS = 120_000_000;
 /** Browsers show a frame that asks for less than this as long as `SLOW`. */
 const SHORTEST = 2;
 const SLOW = 10;
@@ -29,6 +29,7 @@ export function* frames(bytes) {
   const colours = bytes.subarray(13, 13 + shared);
   let at = 13 + shared;
   let control = { delay: 0, clear: -1, disposal: 0 };
+  let dots = 0;
   for (let count = 0; count < FRAMES;) {
     const mark = byte(bytes, at);
     if (mark === 0x3b) return;
@@ -42,8 +43,9 @@ export function* frames(bytes) {
     }
     if (mark !== 0x2c) throw new BrokenGif('block');
     count += 1;
-    if (count * width * height > DOTS) throw new BrokenGif('size');
     const box = { left: short(bytes, at + 1), top: short(bytes, at + 3), width: short(bytes, at + 5), height: short(bytes, at + 7) };
+    dots += width * height + box.width * box.height;
+    if (dots > DOTS) throw new BrokenGif('size');
     const own = byte(bytes, at + 9);
     const table = own & 0x80 ? 3 * (2 << (own & 7)) : 0;
     const palette = table ? bytes.subarray(at + 10, at + 10 + table) : colours;
@@ -81,7 +83,6 @@ function skipped(bytes, from) {
 
 /** The colour numbers of one frame (LZW, appendix F); what is missing at the end stays 0. @param {Uint8Array} bytes @param {number} from @param {number} wanted @returns {Uint8Array} */
 function unpacked(bytes, from, wanted) {
-  if (wanted > DOTS) throw new BrokenGif('size');
   const least = byte(bytes, from);
   if (least < 1 || least > 11) throw new BrokenGif('code');
   const out = new Uint8Array(wanted);

@@ -63,10 +63,19 @@ async def test_scripts_in_pages_cannot_reach_the_token(browser: Chromium) -> Non
     assert await page.evaluate("typeof chrome === 'undefined' || chrome.storage === undefined && (chrome.runtime?.sendMessage === undefined)")
     answer = await (await browser.worker()).evaluate(
         """chrome.tabs.query({}).then(async (tabs) => { for (const tab of tabs) { try { return (await chrome.scripting.executeScript({target: {tabId: tab.id},
-        func: async () => { const out = []; for (const area of ['local', 'session']) { try { out.push(JSON.stringify(await chrome.storage[area].get(null))); }
-        catch (error) { out.push('refused'); } } return out; }}))[0].result; } catch {} } return null; })""",
+        func: async () => { const out = []; globalThis.heard = []; chrome.storage.onChanged.addListener((changes) => heard.push(JSON.stringify(changes)));
+        for (const area of ['local', 'session']) for (const act of [(place) => place.get(null), (place) => place.set({session: {address: 'https://evil.example'}}),
+        (place) => place.setAccessLevel({accessLevel: 'TRUSTED_AND_UNTRUSTED_CONTEXTS'})]) {
+        try { out.push(JSON.stringify(await act(chrome.storage[area]))); } catch (error) { out.push('refused'); } } return out; }}))[0].result; } catch {} } return null; })""",
     )
-    assert answer == ["refused", "refused"]
+    assert answer == ["refused"] * 6
+    assert await browser.stored("session") == SESSION
+    await browser.store({"session": {**SESSION, "token": "qfd-secret-token-2"}})
+    heard = await (await browser.worker()).evaluate(
+        """chrome.tabs.query({}).then(async (tabs) => { for (const tab of tabs) { try { const [{result}] = await chrome.scripting.executeScript({
+        target: {tabId: tab.id}, func: () => globalThis.heard}); if (result) return result; } catch {} } return null; })""",
+    )
+    assert heard == []
     assert "qfd-secret-token" not in await page.evaluate("document.documentElement.outerHTML + JSON.stringify(seen) + JSON.stringify({...localStorage})")
 
 
@@ -105,4 +114,29 @@ async def test_no_page_of_the_extension_can_be_framed_or_fetched(browser: Chromi
         document.body.append(frame); setTimeout(() => done('blocked'), 1500); })""", "chrome-extension://fbblnbpmdnifioeinmcbeppnmmmglfkc",
     )
     assert result == "blocked"
+    before = len(browser.context.pages)
+    opened = await page.evaluate("(origin) => { const one = window.open(origin + '/panel/panel.html?draft=x'); try { return one?.document?.body?.className ?? ''; } catch { return ''; } }",
+                                 "chrome-extension://fbblnbpmdnifioeinmcbeppnmmmglfkc")
+    await asyncio.sleep(0.5)
+    assert opened == ""
+    assert not any(tab.url.startswith("chrome-extension://") for tab in browser.context.pages[before:])
     assert await page.evaluate("(origin) => fetch(origin + '/ui.css').then(() => 'read', () => 'refused')", "chrome-extension://fbblnbpmdnifioeinmcbeppnmmmglfkc") == "refused"
+
+
+async def test_a_page_cannot_pass_for_another_account(browser: Chromium) -> None:
+    """A page of somebody's own that answers in place of the editor: its words are taken as words, and it stays the host that the browser names."""
+    page = await browser.visit("blocks")
+    await page.evaluate(
+        """() => { const real = document.querySelector.bind(document);
+        document.querySelector = (selector) => selector.includes('site-name') ? {textContent: '禾汀集团官网'} : real(selector);
+        Object.getPrototypeOf(location).toString = () => 'news.heting.example';
+        window.wp.data.select = () => ({getEditedPostContent: () => '<p onclick="hit=1">改<img src=x onerror=hit=1></p>',
+        getEditedPostAttribute: (name) => ({toString: () => name + '<script>hit=1</' + 'script>'})}); JSON.stringify = () => '{"account":"news.heting.example"}';
+        String.prototype.trim = () => 'news.heting.example'; String.prototype.replace = () => ({trim: () => '<p>换过的正文</p>', length: -1}); }""",
+    )
+    draft = await browser.stored(f"draft:{await browser.capture(page)}")
+    assert draft["account"] == "blocks.test"
+    panel = await browser.panel(draft["id"])
+    await panel.wait_for_selector("#form:not([hidden])")
+    assert await panel.evaluate("typeof hit") == "undefined"
+    assert await panel.evaluate("document.querySelectorAll('#body :is(script, [onclick], [onerror])').length") == 0

@@ -58,12 +58,18 @@ async def test_an_unfiled_channel_and_a_blackout_are_said_before_the_button(offi
     await panel.click("#submit")
     await asyncio.sleep(0.5)
     assert not any(item["title"] == "秋色正好" for item in await office.mine())
+    await panel.evaluate("document.querySelector('#blank').click()")
+    await eventually(panel, "document.querySelector('#report').hidden")
+    assert await panel.inner_text("#preflight") == ""
+    await panel.reload()
+    await eventually(panel, "document.querySelectorAll('#preflight .problem').length > 0")
 
     dark = office.company.staffed.channels["wechat_group"]
     last = (datetime.now(OFFICE_ZONE) + timedelta(days=1)).date()
     async with office.blackout(dark, "mourning", "国家公祭日", last.isoformat()):
         await panel.uncheck(f"#channels input[value='{office.company.staffed.channels['weibo_unit']}']")
         await panel.check(f"#channels input[value='{dark}']")
+        await panel.reload()
         await until(panel, "#preflight .blackout")
         shown = await panel.inner_text("#preflight .blackout")
         end = datetime.combine(last + timedelta(days=1), time(), OFFICE_ZONE).isoformat()
