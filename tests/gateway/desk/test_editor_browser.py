@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from gateway.protocol import commands as c
+from gateway.protocol.commands import Grade
 from tests.gateway.desk.conftest import Place
-from tests.gateway.desk.story import picture
+from tests.gateway.desk.story import hand_in, picture, sign, submission_of, write
 from tests.gateway.enforcer.counter.chromium import chromium
 
 pytestmark = pytest.mark.browser
@@ -172,3 +174,24 @@ async def test_nothing_is_lost_when_the_desk_is_away_or_two_windows_write(place:
         assert await later.input_value("#title") == "第一个窗口"
         await saved(later, later.click("#use-local"))
         assert await later.input_value("#title") == "第二个窗口"
+
+
+async def test_a_channel_that_is_done_is_left_out_by_opening_the_editor(place: Place) -> None:
+    """Of a returned item one channel is out: the editor cannot tick it, saves the draft without it, and what is left may be handed in."""
+    lu, group = await place.browser("lu"), place.channel("wechat_group")
+    draft = await write(lu, "秋收之后", group, place.channel())
+    submission = submission_of(await hand_in(lu, draft))
+    await sign(place, "gu", submission, "approve")
+    await sign(place, "fang", submission, "release", group)
+    await place.house.until(str(place.house.state.submissions[submission].target(group).publication), "live")
+    await place.house.do(c.Return(submission=submission, revision=1, reason="data", notes=None), "fang", Grade.COUNTER)
+    await place.caught_up()
+    async with writing(place) as (context, _):
+        page = await context.new_page()
+        await saved(page, page.goto(f"{place.settings.desk_url}/drafts/{draft}"))
+        assert await page.locator("input[type=checkbox][disabled]").count() == 1
+        await page.locator("#send button.primary:not([data-blocking])").wait_for()
+        await page.locator("#send button.primary").click()
+        await page.wait_for_url(f"**/submissions/{submission}*")
+    found = place.house.state.submissions[submission]
+    assert (found.revision, [target.channel for target in found.targets], found.effective) == (2, [place.channel()], (group,))
