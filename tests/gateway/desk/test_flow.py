@@ -9,6 +9,7 @@ from urllib.parse import quote
 from sqlalchemy import select
 
 from gateway.desk.console.editor import shown
+from gateway.desk.drafts.handing_in import Look
 from gateway.desk.drafts.tables import DraftRow
 from gateway.desk.readmodel.directory import load
 from gateway.desk.readmodel.submissions import StageTimeRow
@@ -394,3 +395,15 @@ async def test_the_directory_is_read_again_after_every_change(place: Place) -> N
     while place.parts.follower.next < place.house.state.size:
         await place.parts.follower.step()
     assert "沈知远" in (await browser.get("/people")).text
+
+
+def test_what_stops_a_draft_is_said_once() -> None:
+    """That findings block, and that no channel is left, is not said beside the finding itself; by themselves both are."""
+    finding = {"grade": "block", "code": "cover_missing"}
+    blocked, empty = {"code": "blocking_findings", "detail": "cover_missing"}, {"code": "invalid", "detail": "targets"}
+    unfiled = {"code": "channel_unfiled", "detail": "ch_1"}
+    assert Look(findings=[finding], obstacles=[blocked, empty]).stands == []
+    assert Look(findings=[finding], obstacles=[blocked, empty]).blocking == 1
+    assert Look(obstacles=[unfiled, empty]).stands == [unfiled]
+    assert Look(obstacles=[blocked]).stands == [blocked]
+    assert Look(obstacles=[empty]).stands == [empty]
