@@ -16,6 +16,9 @@ from tests.extension.browser import png
 from tests.extension.people import Office, eventually, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.acceptance]
+REPLACED = """([draft, url, data]) => import('/pictures.js').then(({keepPicture, asPicture}) => (
+  keepPicture(draft, url, asPicture(Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))))))"""
+"""Another picture lies under the same address now, as after reading an editor again."""
 Falsify = Callable[[dict[str, Any]], None]
 
 
@@ -76,7 +79,10 @@ async def caught(office: Office, panel: Page, lies: list[tuple[Falsify, str]]) -
 
 
 async def test_a_desk_that_lies_about_pictures_or_declarations_gets_no_submission(office: Office) -> None:
-    """Pictures of another content, of another digest, or unmeasured; channels, facts, time, message; then what was handed in. Honest: no alarm."""
+    """Pictures of another content, of another digest, or unmeasured; channels, facts, time, message; then what was handed in.
+
+    Honest: no alarm; a picture that changed under its address is sent anew.
+    """
     await office.pair()
     forged = normalise_picture(png(3, 900, 500)).data
     office.relay.falsify = painted(data=base64.b64encode(forged).decode(), digest=sha256(forged))
@@ -106,9 +112,13 @@ async def test_a_desk_that_lies_about_pictures_or_declarations_gets_no_submissio
         (kept(cover=sha256(forged)), "封面"),
         (lambda answer: answer.pop("kept", None), "渠道"),
     ])
+    before = (await office.browser.stored(f"remote:{panel.url.rpartition('=')[2]}"))["sent"]
+    await panel.evaluate(REPLACED, [panel.url.rpartition("=")[2], next(iter(before)), base64.b64encode(png(200, 80, 60)).decode()])
     await panel.check("#executives")
     await panel.click("#submit")
     await until(panel, "#number")
+    after = (await office.browser.stored(f"remote:{panel.url.rpartition('=')[2]}"))["sent"]
+    assert [url for url in before if before[url] != after[url]] == [next(iter(before))]
     for lie, told in (
         (handed(targets=[{"channel": other, "operation": "publish", "previous": None}]), "报上去的与您提交的不一致：渠道"),
         (declares(executives=False), "报上去的与您提交的不一致：申报"),
