@@ -18,9 +18,9 @@ from gateway.protocol.denials import Denied
 from gateway.protocol.instants import Instant
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One row: which rule, when it applies, and the stages it asks for.
+    """One row (the same only as itself, so that looking up what a table asks for hashes no row): which rule, when it applies, and the stages it asks for.
 
     `when` is `level:company`, `level:own` or `fact:NAME`; a stage is (kind, offices, scope) with scope `group`, `author` (the unit that
     answers for the author), `channel` (the channel itself) or `owner` (the unit that owns the channel).
