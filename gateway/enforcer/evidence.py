@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -20,10 +20,14 @@ from gateway.log.bundle import SaltedValue
 from gateway.log.checkpoint import KeyChain, rotation_in
 from gateway.log.merkle import Tree
 from gateway.log.store import StoredCheckpoint, StoreReader
+from gateway.machine.state import Office, State
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import Entry, EntryType, load
+from gateway.protocol.instants import Instant
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+READERS: Final = frozenset({Office.LEADER, Office.BRAND_PR, Office.BRAND_PR_HEAD, Office.AUDITOR, Office.FOUNDER})
+"""Offices whose holders may read about anything."""
 _ALWAYS: Final = frozenset({EntryType.DEPLOYMENT_OPENED, EntryType.KEY_ROTATED, EntryType.INCARNATION_OPENED})
 
 
@@ -43,11 +47,20 @@ class Sources:
         return cls(log=folder / "log.db", tree=tree, chain=chain, values=Values(folder / "values.db"), blobs=BlobStore(folder / "blobs"))
 
 
-def export(parts: Parts, identifier: str) -> IO[bytes]:
+Allowed = Callable[[Iterable[Entry]], bool]
+"""Whether a pack with these entries may be handed out."""
+
+
+def everybody(_entries: Iterable[Entry]) -> bool:
+    """Allow it: who asks may read the log's file itself."""
+    return True
+
+
+def export(parts: Parts, identifier: str, allowed: Allowed = everybody) -> IO[bytes]:
     """Return an open file with the evidence pack about `identifier`: a submission, publication, decision list, refusal, person or change.
 
     Raises:
-        Denied: `not_found` where no entry concerns it.
+        Denied: `not_found` where no entry concerns it; `not_reader` where it is not `allowed`, see `reader`.
     """
     runner = parts.runner
     sources = Sources(
@@ -55,7 +68,7 @@ def export(parts: Parts, identifier: str) -> IO[bytes]:
     )
     target: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 -- handed to the caller, who closes it
     try:
-        write_pack(sources, identifier, target)
+        write_pack(sources, identifier, target, allowed)
     except BaseException:
         target.close()
         raise
@@ -63,8 +76,39 @@ def export(parts: Parts, identifier: str) -> IO[bytes]:
     return target
 
 
-def write_pack(sources: Sources, identifier: str, target: IO[bytes]) -> None:
-    """Write the pack about `identifier` into `target`; see `export`."""
+def reader(state: State, person: str, at: Instant) -> Allowed:
+    """Return what a person may have, with its names and comments; called where nothing changes the state, and asked anywhere.
+
+    Leaders, brand & PR, auditors and founders may have any pack; who acted in it; the submission's unit and the heads above it; operators and
+    custodians of a channel in it. Nobody else, and nobody who is suspended.
+    """
+    held = state.offices_of(person, at)
+    known = state.people.get(person)
+    unit = known.unit if known is not None and not known.suspended else None
+    heads = [one.scope for one in held if one.office == Office.UNIT_HEAD]
+    channels = {one.scope for one in held if one.office in {Office.OPERATOR, Office.CUSTODIAN}}
+
+    def has_part(entry: Entry) -> bool:
+        if entry.actor == person or entry.data.get("channel") in channels:
+            return True
+        if entry.type != EntryType.SUBMISSION_MADE:
+            return False
+        about = entry.data["unit"]
+        return (
+            about == unit or any(state.inside(about, head) for head in heads)
+            or any(target["channel"] in channels for target in entry.data["targets"])
+        )
+
+    def allowed(entries: Iterable[Entry]) -> bool:
+        if unit is None:
+            return False
+        return any(one.office in READERS for one in held) or any(has_part(entry) for entry in entries if entry.type not in _ALWAYS)
+
+    return allowed
+
+
+def write_pack(sources: Sources, identifier: str, target: IO[bytes], allowed: Allowed = everybody) -> None:
+    """Write the pack about `identifier` into `target`, where it is `allowed` to have these entries; see `export`."""
     with StoreReader.open_readonly(sources.log) as store:
         note = store.last_checkpoint()
         if note is None:
@@ -73,6 +117,8 @@ def write_pack(sources: Sources, identifier: str, target: IO[bytes]) -> None:
     found = [entry for _, entry in chosen.values() if identifier in {entry.object, entry.data.get("jti")}]  # not a word such as an office's
     if not found or all(entry.type in _ALWAYS for _, entry in chosen.values()):
         raise Denied("not_found", detail=identifier)
+    if not allowed(entry for _, entry in chosen.values()):
+        raise Denied("not_reader", detail=identifier)
     bundle.export_object(
         target, id=identifier, entries=((seq, body) for seq, (body, _) in sorted(chosen.items())), tree=sources.tree, note=note.note,
         chain=sources.chain, values=_values(sources, chosen), blobs=_blobs(sources, chosen),

@@ -330,9 +330,11 @@ async def _verified(request: web.Request) -> web.Response:
 
 
 async def _export(request: web.Request) -> web.StreamResponse:
-    _need_session(request)
+    session = _need_session(request)
     body = await _body(request, requests.ExportRequest)
-    pack = await asyncio.to_thread(evidence.export, request.app[PARTS], body.id)
+    parts = request.app[PARTS]
+    allowed = evidence.reader(parts.runner.state, session.person, parts.runner.now())
+    pack = await asyncio.to_thread(evidence.export, parts, body.id, allowed)
     response = web.StreamResponse(headers={
         "Content-Type": "application/zip", "Content-Disposition": f'attachment; filename="qianfa-{body.id}-{secrets.token_hex(2)}.zip"',
     })

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -26,3 +27,12 @@ def test_the_icons_are_what_the_script_draws(tmp_path: Path) -> None:
         with Image.open(EXTENSION / "icons" / f"{size}.png") as kept, Image.open(tmp_path / f"{size}.png") as drawn:
             assert kept.size == (size, size)
             assert ImageChops.difference(kept.convert("RGBA"), drawn.convert("RGBA")).getbbox() is None
+
+
+def test_the_categories_have_the_desks_words() -> None:
+    """What an operator declares here is what the desk, the counter and the regulation (article 12) call so, number and remark aside."""
+    for locale, lang in (("zh_CN", "zh"), ("en", "en")):
+        words = json.loads((EXTENSION / "_locales" / locale / "messages.json").read_text(encoding="utf-8"))
+        desk = json.loads((EXTENSION.parent / "gateway" / "desk" / "words" / f"{lang}.json").read_text(encoding="utf-8"))
+        for category in ("company", "news", "culture", "other"):
+            assert words[f"category_{category}"]["message"] in desk[f"category.{category}"], (locale, category)

@@ -316,7 +316,9 @@ async def test_the_whole_log_is_verified_and_a_pack_is_exported(place: Place) ->
     assert "秒" in begun
     author = await place.browser("lu")
     submission = await submit(author, TITLE, place.channel())
-    pack = await browser.post("/export", {"id": submission})
+    other = await (await place.browser("lin")).post("/export", {"id": submission})
+    assert (other.status, "请审计员导出" in other.text) == (403, True)
+    pack = await author.post("/export", {"id": submission})
     assert pack.headers["Content-Type"] == "application/zip"
     assert pack.body[:2] == b"PK"
     assert (await browser.post("/export", {"id": "../../etc"})).status == 404

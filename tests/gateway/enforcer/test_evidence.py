@@ -12,8 +12,9 @@ import pytest
 
 from gateway.enforcer import evidence
 from gateway.log.checkpoint import parse_vkey
-from gateway.machine.state import PublicationState
+from gateway.machine.state import Office, PublicationState
 from gateway.protocol import commands as c
+from gateway.protocol.commands import Change
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
 from tests.gateway.enforcer.house import House, article
@@ -259,3 +260,45 @@ async def test_a_refusal_about_a_publication_leads_to_its_submission(hand: House
         assert check(hand, pack, tmp_path).returncode == 0
         with zipfile.ZipFile(pack) as found:
             assert submission.encode() in b"".join(found.read(name) for name in found.namelist() if name.startswith("entries/"))
+
+
+async def test_a_pack_is_for_those_who_had_a_part_in_it_and_for_oversight(hand: House) -> None:
+    """Names and comments stand in it: author, signers, the unit, its heads, the channel's people and oversight may have it, and nobody else."""
+    submission, publication = await sent(hand)
+    refusal = await hand.runner.refused(Denied("no_office"), actor="per_guest000000", source="counter", about="x")
+    assert refusal is not None
+    now = hand.runner.now()
+    await hand.change(
+        Change(type=EntryType.UNIT_ADDED, object="unit_other", data={"name": "别的公司", "parent": hand.state.group, "kind": "subsidiary"}),
+        *(Change(type=EntryType.PERSON_ADDED, object=f"per_{key}000000", data={"name": hand.parts.values.commit(key), "unit": unit, "details": {}})
+          for key, unit in (("guest", "unit_other"), ("peer", "unit_irrigation"))),
+        Change(type=EntryType.APPOINTMENT_MADE, object="apt_guest000000",
+               data={"person": "per_guest000000", "office": Office.UNIT_HEAD.value, "scope": "unit_other", "start": now}),
+    )
+
+    def may(person: str, identifier: str) -> bool:
+        try:
+            evidence.export(hand.parts, identifier, evidence.reader(hand.state, person, hand.runner.now())).close()
+        except Denied as denied:
+            if denied.code != "not_reader":
+                raise
+            return False
+        return True
+
+    for identifier in (submission, publication):
+        assert [key for key in ("lu", "gu", "fang") if not may(hand.people[key], identifier)] == []
+        assert may("per_peer000000", identifier), "somebody of the unit that submitted it"
+        assert not may("per_guest000000", identifier), "the head of another unit"
+        assert not may("per_nobody00000", identifier)
+    assert may("per_guest000000", refusal.object), "one's own refused attempt"
+    assert not may("per_peer000000", refusal.object)
+    for office, scope in ((Office.CUSTODIAN, hand.channels["news"]), (Office.AUDITOR, hand.state.group), (Office.UNIT_HEAD, hand.state.group)):
+        appointment = f"apt_{office.value.replace('_', '')[:8]}000000"
+        await hand.change(Change(type=EntryType.APPOINTMENT_MADE, object=appointment,
+                                 data={"person": "per_guest000000", "office": office.value, "scope": scope, "start": hand.runner.now()}))
+        assert may("per_guest000000", submission), office
+        assert may("per_guest000000", publication), office
+        await hand.change(Change(type=EntryType.APPOINTMENT_ENDED, object=appointment, data={"end": hand.runner.now()}))
+        assert not may("per_guest000000", publication), office
+    await hand.change(Change(type=EntryType.PERSON_SUSPENDED, object=hand.people["lu"], data={}))
+    assert not may(hand.people["lu"], submission), "the author, suspended"
