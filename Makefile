@@ -24,7 +24,7 @@ run: setup ## serve the deployment in ./demo-data or the one named by ARGS="--co
 test: dev lint types imports ext core-coverage rest ## everything CI runs
 
 lint: ## ruff, warnings are errors
-	@.venv/bin/ruff check --quiet gateway vault tests && echo "lint: ok"
+	@.venv/bin/ruff check --quiet . && echo "lint: ok"
 
 types: ## mypy --strict
 	@.venv/bin/mypy --no-error-summary && echo "types: ok"
@@ -33,7 +33,7 @@ imports: ## the import contracts
 	@.venv/bin/lint-imports --no-cache
 
 fix: ## let ruff mend what it can
-	@.venv/bin/ruff check --fix gateway vault tests
+	@.venv/bin/ruff check --fix .
 
 ext: ## the extension: type check and unit tests
 	@cd extension && npm run --silent check

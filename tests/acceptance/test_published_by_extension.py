@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from playwright.async_api import Page
 from gateway.demo.play import Story
 from tests.acceptance.conftest import Stage
 from tests.extension.browser import Pages, chromium
-from tests.extension.people import Office, eventually, spent, until
+from tests.extension.people import Office, eventually, spent
 from tests.extension.relay import Relay
 
 pytestmark = [pytest.mark.xdist_group("stage"), pytest.mark.browser, pytest.mark.acceptance]
@@ -39,8 +40,9 @@ async def through(office: Office, panel: Page, state: str) -> str:
     """Hand in, have both sign, and wait for the publication's state on the card; return the address it has."""
     await office.answered(panel)
     await eventually(panel, "!document.querySelector('#submit').textContent.includes('还差')")
+    before = await panel.evaluate("document.querySelector('#number')?.textContent ?? ''")  # the last item's, until the new one has its own
     await panel.click("#submit")
-    await until(panel, "#number")
+    await eventually(panel, f"document.querySelector('#number')?.checkVisibility() && document.querySelector('#number').textContent !== {json.dumps(before)}")
     number = await panel.inner_text("#number")
     [made] = [item for item in await office.mine() if item["number"] == number]
     for key in ("gu", "fang"):
