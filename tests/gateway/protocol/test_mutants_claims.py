@@ -23,15 +23,23 @@ TEXTS = ("iss", "jti", "iat", "nbf", "exp", "epoch", "operation", "channel", "pu
 
 
 @pytest.mark.parametrize(("over", "words"), [
-    *(({name: ["of another type"]}, "a text of another type") for name in TEXTS),
-    *(({name: "1"}, "unknown version or a number of another type") for name in ("v", "credential", "revision")),
-    ({"v": 2}, "unknown version or a number of another type"), ({"extra": 1}, "claims missing or unknown"),
-    ({"aud": {"deployment": "dep", "kind": ["live"]}}, "audience"), ({"aud": {"deployment": ["dep"], "kind": "live"}}, "audience"),
-    ({"aud": {"deployment": "dep"}}, "audience"), ({"aud": "dep"}, "audience"),
-    ({"previous": {"id": 1, "digest": D}}, "previous"), ({"previous": {"id": "1"}}, "previous"), ({"previous": D}, "previous"),
-    ({"content": [D]}, "content"), ({"content": 5}, "content"), ({"approvals": {}}, "approvals"),
-    ({"approvals": [None]}, "approval"), ({"approvals": [{**APPROVAL, "entry": "7"}]}, "approval"),
-    ({"approvals": [{**APPROVAL, "person": 1}]}, "approval"), ({"release": {}}, "approval"), ({"release": {**APPROVAL, "stage": None}}, "approval"),
+    *(({name: ["of another type"]}, f"Expected `str`, got `array` - at `$.{name}`") for name in TEXTS),
+    *(({name: "1"}, f"Expected `int`, got `str` - at `$.{name}`") for name in ("v", "credential", "revision")),
+    ({"v": 2}, "unknown version"), ({"extra": 1}, "Object contains unknown field `extra`"),
+    ({"aud": {"deployment": "dep", "kind": ["live"]}}, "Expected `str`, got `array` - at `$.aud.kind`"),
+    ({"aud": {"deployment": ["dep"], "kind": "live"}}, "Expected `str`, got `array` - at `$.aud.deployment`"),
+    ({"aud": {"deployment": "dep"}}, "Object missing required field `kind` - at `$.aud`"), ({"aud": "dep"}, "Expected `object`, got `str` - at `$.aud`"),
+    ({"aud": {"deployment": "dep", "kind": "live", "x": ""}}, "Object contains unknown field `x` - at `$.aud`"),
+    ({"previous": {"id": 1, "digest": D}}, "Expected `str`, got `int` - at `$.previous.id`"),
+    ({"previous": {"id": "1"}}, "Object missing required field `digest` - at `$.previous`"),
+    ({"previous": {"id": "1", "digest": D, "x": ""}}, "not canonical"), ({"previous": D}, "Expected `object | null`, got `str` - at `$.previous`"),
+    ({"content": [D]}, "Expected `str | null`, got `array` - at `$.content`"), ({"content": 5}, "Expected `str | null`, got `int` - at `$.content`"),
+    ({"approvals": {}}, "Expected `array`, got `object` - at `$.approvals`"),
+    ({"approvals": [None]}, "Expected `object`, got `null` - at `$.approvals[0]`"),
+    *(({"approvals": [{**APPROVAL, name: None}]}, f"Expected `{'int' if name == 'entry' else 'str'}`, got `null` - at `$.approvals[0].{name}`") for name in APPROVAL),
+    ({"approvals": [{**APPROVAL, "x": ""}]}, "not canonical"), ({"release": {**APPROVAL, "entry": True}}, "Expected `int`, got `bool` - at `$.release.entry`"),
+    ({"release": {}}, "Object missing required field `person` - at `$.release`"),
+    ({"approvals": [{**APPROVAL, "statement": "x"}]}, "an instant or digest of another form"), ({"policy": "x"}, "an instant or digest of another form"),
     ({"exp": "9"}, "an instant or digest of another form"), ({"template": "sha256:1"}, "an instant or digest of another form"),
     ({"content": "text"}, "an instant or digest of another form"), ({"release": {**APPROVAL, "statement": "x"}}, "an instant or digest of another form"),
     ({"previous": {"id": "1", "digest": "x"}}, "an instant or digest of another form"),
@@ -50,9 +58,12 @@ def test_each_refusal_has_its_own_reason(over: dict[str, Any], words: str) -> No
 
 def test_other_bytes_have_their_reason_too() -> None:
     """White space after the claims is no token."""
-    with pytest.raises(ClaimsInvalid) as refused:
-        claims.parse(canonical.encode(VALUE) + b" ")
-    assert str(refused.value) == "not canonical"
+    data = canonical.encode(VALUE)
+    for other, words in ((data + b" ", "not canonical"), (data[:-1], "not JSON in UTF-8"), (data + b" " * 5_888, "too long"),
+                         (data.replace(b'"lu"', b'"\xed\xa0\x80"'), "not JSON in UTF-8"), (data.replace(b'"lu"', b'"\\u6c34"'), "not canonical")):
+        with pytest.raises(ClaimsInvalid) as refused:
+            claims.parse(other)
+        assert str(refused.value) == words
 
 
 def test_what_just_passes() -> None:
@@ -60,10 +71,21 @@ def test_what_just_passes() -> None:
     assert claims.parse(canonical.encode(VALUE)).kind == "live"
     assert claims.parse(canonical.encode({**VALUE, "aud": {"deployment": "dep", "kind": "sandbox"}})).kind == "sandbox"
     assert claims.parse(canonical.encode({**VALUE, "nbf": VALUE["iat"]})).nbf == VALUE["iat"]
+    for number in (2**53 - 1, -(2**53 - 1)):
+        assert claims.parse(canonical.encode({**VALUE, "release": {**APPROVAL, "entry": number}})).release["entry"] == number
     room = 5_888 - len(canonical.encode({**VALUE, "author": ""}))
     assert claims.parse(canonical.encode({**VALUE, "author": "x" * room})).author == "x" * room
     with pytest.raises(ClaimsInvalid):
         claims.parse(canonical.encode({**VALUE, "author": "x" * (room + 1)}))
+
+
+@pytest.mark.parametrize(("name", "number"), [("credential", 2**53), ("revision", 2**53), ("entry", 2**53), ("entry", -(2**53)), ("entry", 2**70)])
+def test_a_number_that_others_read_differently_is_refused(name: str, number: int) -> None:
+    """From 2^53 on a reader with floats sees another number: no claim has one, wherever it stands."""
+    data = canonical.encode(VALUE)
+    old = b'"entry":7' if name == "entry" else b'"%s":1' % name.encode()
+    with pytest.raises(ClaimsInvalid):
+        claims.parse(data.replace(old, old.partition(b":")[0] + b":%d" % number))
 
 
 def test_a_statement_is_these_bytes() -> None:
