@@ -254,7 +254,7 @@ def stop(context: Context) -> list[Draft]:
     submission = context.state.submissions.get(publication.submission)
     if submission is None:
         raise Denied("wrong_state", detail=publication.state.value)
-    signers = {s.person for s in submission.signatures} | {submission.author}
+    signers = {s.person for s in (*submission.signatures, *publication.signatures)} | {submission.author}  # a recall clears the former
     anywhere = {Office.BRAND_PR, Office.BRAND_PR_HEAD, Office.LEADER, Office.FOUNDER}
     if context.actor not in signers and not any(o.office in anywhere for o in context.state.offices_of(context.actor, context.at)):
         raise Denied("no_office", detail="stop", rule="R8", ask=tuple(sorted(signers)))

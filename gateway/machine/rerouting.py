@@ -6,6 +6,7 @@
    gives to somebody else stays as an approval.
 4. Decisions stand where the signer's office is one of the new stage's. Releases that can be made again are made again, after what is missing.
 5. Tokens that were minted and are not yet dispatched are void, as if spent; their publications end.
+6. Where the author recalled the rest meanwhile only that is done: there is no route to ask by, and the next revision takes those channels up.
 """
 
 from __future__ import annotations
@@ -95,23 +96,27 @@ def left_to_release(state: State, submission: Submission) -> list[TargetState]:
 
 
 def drafts(context: Context, submission: Submission, signatures: Mapping[str, Signature], *, asked_by: str) -> list[Draft]:
-    """Return the entries that re-route: its tokens' publications end, then the new route; none where the route stands as it is.
+    """Return the entries that re-route: its tokens' publications end, then the new route unless it was recalled; none where the route stands.
 
     `signatures` are the decisions that stand, by stage; `asked_by` says at which point it was found: renewal, release, send or start.
     """
     state, left = context.state, left_to_release(context.state, submission)
-    if not left or submission.emergency or submission.state not in REVIEWABLE:
+    ended = [t.publication for t in left if t.publication is not None and state.publications[t.publication].state in STOPPABLE]
+    reviewable = submission.state in REVIEWABLE
+    if not (left if reviewable else ended) or submission.emergency:
         return []
     today = todays(context, submission)
     missing = lacking(submission, today)
     if not missing:
         return []
+    ends = [context.draft(EntryType.PUBLICATION_ABANDONED, identifier, cause="rerouted", words={}) for identifier in ended]
+    if not reviewable:
+        return ends
     stages = _merged(submission, today)
-    ended = [t.publication for t in left if t.publication is not None and state.publications[t.publication].state in STOPPABLE]
     rules = [*dict.fromkeys([*(stage.rule for stage in stages), *submission.rules])]
     void = _void(submission, signatures.values(), {stage.id: stage for stage in stages}, {target.channel for target in left})
     return [
-        *(context.draft(EntryType.PUBLICATION_ABANDONED, identifier, cause="rerouted", words={}) for identifier in ended),
+        *ends,
         context.draft(
             EntryType.SUBMISSION_REROUTED, submission.id, revision=submission.revision, asked_by=asked_by,
             added=[[stage.id, stage.rule] for stage in missing], stages=[stage_data(stage) for stage in stages], rules=rules,

@@ -1,6 +1,7 @@
 """Submissions: handing in, taking back, sending back, expiring (pure).
 
 A submission of which a part is out is sent back, recalled and revised like any other: its next revision is for the channels that are left.
+A recall takes back what waits for somebody, also while a part is on its way; it never touches what is out, being sent, or released and held.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from gateway.machine import blackouts, policy
 from gateway.machine.context import ApplyTable, Context, DecideTable
 from gateway.machine.state import (
     OPEN_PUBLICATION,
+    RELEASABLE,
     Office,
     Person,
     Publication,
@@ -41,6 +43,7 @@ _MADE: Final = itemgetter(
 )
 _EFFECT: Final = frozenset({PublicationState.LIVE, PublicationState.GONE, PublicationState.WITHDRAWN, PublicationState.REPLACED})
 REVISABLE: Final = frozenset({SubmissionState.RETURNED, SubmissionState.RECALLED, SubmissionState.EXPIRED})
+_RECALLABLE: Final = frozenset({SubmissionState.IN_REVIEW, SubmissionState.RELEASED, SubmissionState.EXPIRED})
 
 
 def find(state: State, identifier: str) -> Submission:
@@ -209,13 +212,23 @@ def governors_of(state: State, at: instants.Instant) -> tuple[str, ...]:
 
 
 def recall(context: Context) -> list[Draft]:
-    """The author takes it back; nothing may be on its way."""
+    """The author takes back what waits; a channel that is out or has an open token stays as it is, and stopping that is an act of its own.
+
+    The entry names the channels that were taken back where these are not all of the revision.
+    """
     command: Recall = context.request.command
     submission = find(context.state, command.submission)
     check_author(context, submission)
-    if submission.state not in {SubmissionState.IN_REVIEW, SubmissionState.EXPIRED} or _on_its_way(context.state, submission):
+    waiting = [target.channel for target in submission.targets if waits(context.state, target)]
+    if submission.state not in _RECALLABLE or not waiting:
         raise Denied("wrong_state", detail=submission.state.value)
-    return [context.draft(EntryType.SUBMISSION_RECALLED, submission.id, revision=submission.revision)]
+    part = {"channels": waiting} if len(waiting) < len(submission.targets) else {}
+    return [context.draft(EntryType.SUBMISSION_RECALLED, submission.id, revision=submission.revision, **part)]
+
+
+def waits(state: State, target: TargetState) -> bool:
+    """Return whether nothing of a target is out or on its way: it was never released, or what was released has ended without effect."""
+    return target.publication is None or state.publications[target.publication].state in RELEASABLE
 
 
 def cancel(context: Context) -> list[Draft]:

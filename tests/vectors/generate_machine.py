@@ -74,6 +74,7 @@ def _later(company: Company) -> None:
     company.sign("gu", item(company, "gu", confirmed, "approve", checked=text_digest("ticked")), back(company, "gu", returned))
     company.sign("fang", item(company, "fang", confirmed, "release", checked=text_digest("ticked"), channels=("ch_weibo",)))
     company.do(c.HandOver(submission=confirmed, revision=1, to="xu"), "fang")
+    company.do(c.Recall(submission=confirmed), "lu", c.Grade.DESK)
 
 
 def _people(company: Company) -> None:

@@ -198,8 +198,8 @@ def test_what_a_list_has_sent_to_another_route_it_does_not_also_send_back(compan
     assert made[0].data["dropped"] == [[submission, "rerouted"], [submission, "rerouted"]]
 
 
-def test_what_is_being_sent_is_not_recalled_though_the_rest_is_in_review_again(company: Company) -> None:
-    """One of two channels was dispatched when the route became stricter: the author takes nothing back until that has ended."""
+def test_what_is_being_sent_is_not_recalled_with_the_rest_that_is_in_review_again(company: Company) -> None:
+    """One of two channels was dispatched when the route became stricter: the author takes back the other, and the send goes to its end."""
     first, second = company.released("ch_web", "ch_wechat")
     submission = company.state.submissions[company.state.publications[first].submission]
     company.spend(first)
@@ -208,10 +208,13 @@ def test_what_is_being_sent_is_not_recalled_though_the_rest_is_in_review_again(c
     company.rules = STRICTER
     company.reroute(submission.id)
     assert (submission.state, company.status(second)) == ("in_review", "abandoned")
+    made = company.do(c.Recall(submission=submission.id), "lu", Grade.DESK)
+    assert made[0].data == {"revision": 1, "channels": ["ch_wechat"]}
+    assert company.status(first) == "dispatched"
+    company.outcome(first, "rejected")
+    assert submission.state == "recalled"
     with denied("wrong_state"):
         company.do(c.Recall(submission=submission.id), "lu", Grade.DESK)
-    company.outcome(first, "rejected")
-    company.do(c.Recall(submission=submission.id), "lu", Grade.DESK)
 
 
 def test_a_suspension_brings_a_submission_back_into_the_queue_of_its_step(company: Company) -> None:

@@ -14,6 +14,7 @@ from gateway.protocol.commands import Change, Grade
 from gateway.protocol.entries import EntryType
 from tests.gateway.machine.company import WINDOW, Company, denied, dump, replay, text_digest
 from tests.gateway.machine.test_lists import item
+from tests.gateway.machine.test_rerouting import STRICTER
 
 LATER = instants.plus(WINDOW, 86_400)
 
@@ -137,7 +138,7 @@ def test_what_the_platform_refused_is_revised(company: Company) -> None:
 
 
 def test_what_is_still_on_its_way_keeps_it_from_being_revised(company: Company) -> None:
-    """A channel whose outcome is open holds the rest: it can be neither returned, nor recalled, nor revised."""
+    """A channel whose outcome is open holds the rest: it can be neither returned nor revised."""
     submission, live = partly_out(company)
     other = release_on(company, submission, "ch_weibo")
     for outcome in ("pending", "unknown"):
@@ -152,6 +153,132 @@ def test_what_is_still_on_its_way_keeps_it_from_being_revised(company: Company) 
     company.submit("lu", "ch_wechat", submission=submission)
     assert company.state.submissions[submission].effective == ("ch_web", "ch_weibo")
     assert company.status(live) == "live"
+
+
+def recall(company: Company, submission: str, person: str = "lu") -> dict[str, object]:
+    """The author takes back what waits, at the desk; return what its entry says."""
+    made = company.do(c.Recall(submission=submission), person, Grade.DESK)
+    assert [entry.type for entry in made] == ["submission.recalled"]
+    return made[0].data
+
+
+def test_the_author_recalls_the_rest(company: Company) -> None:
+    """One channel is live, two wait: these are taken back and revised, no queue holds them, no signature stands, and what is live stays."""
+    submission, live = partly_out(company)
+    old = company.item("fang", submission, "release")
+    before = dump(company.state.publications)
+    assert recall(company, submission) == {"revision": 1, "channels": ["ch_weibo", "ch_wechat"]}
+    found = company.state.submissions[submission]
+    assert (found.state.value, found.signatures) == ("recalled", [])
+    assert dump(company.state.publications) == before
+    assert submission not in company.state.waits
+    with denied("stale_view"):
+        company.sign("fang", old)
+    with denied("wrong_state"):
+        recall(company, submission)
+    with denied("channel_done"):
+        company.submit("lu", "ch_web", submission=submission)
+    company.submit("lu", "ch_weibo", "ch_wechat", submission=submission)
+    company.approve("gu", submission)
+    for publication in company.release("fang", submission):
+        company.send(publication)
+    assert company.state.finished[submission][2] == "done"
+    assert dump(company.state.publications[live]) == before[0][1]
+    assert dump(replay(company.entries)) == dump(company.state)
+
+
+def test_only_the_author_recalls_the_rest(company: Company) -> None:
+    """Attack: whoever signed it, or nobody in particular, takes it back; they send back, or stop."""
+    submission, _ = partly_out(company)
+    for person in ("fang", "gu", "lin"):
+        with denied("not_your_submission"):
+            recall(company, submission, person)
+
+
+def test_with_nothing_left_to_take_back_a_recall_is_refused(company: Company) -> None:
+    """Everything is out or has an open token: there is a stop for the one and a withdrawal for the other."""
+    submission, _ = partly_out(company, "ch_web", "ch_weibo")
+    other = release_on(company, submission, "ch_weibo")
+    for act in (lambda: company.spend(other), lambda: company.prepare(other), lambda: company.dispatch(other),
+                lambda: company.outcome(other, "pending"), lambda: company.outcome(other, "unknown")):
+        with denied("wrong_state"):
+            recall(company, submission)
+        act()
+    with denied("wrong_state"):
+        recall(company, submission)
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_recall_touches_nothing_that_has_a_token(company: Company, steps: int) -> None:
+    """At each step of a send the author takes back the other channel; the send goes on to its end, and only then is the rest revised."""
+    submission = company.submit("lu", "ch_web", "ch_weibo")
+    company.approve("gu", submission)
+    publication = release_on(company, submission, "ch_web")
+    acts = [lambda: company.spend(publication), lambda: company.prepare(publication), lambda: company.dispatch(publication),
+            lambda: company.outcome(publication, "pending"), lambda: company.outcome(publication, "live")]
+    for act in acts[:steps]:
+        act()
+    before = dump(company.state.publications)
+    assert recall(company, submission)["channels"] == ["ch_weibo"]
+    assert dump(company.state.publications) == before
+    for act in acts[steps:]:
+        with denied("wrong_state"):
+            company.submit("lu", "ch_weibo", submission=submission)
+        with denied("wrong_state"):
+            company.do(c.Cancel(submission=submission), "lu", Grade.DESK)
+        act()
+    assert (company.state.submissions[submission].state.value, company.status(publication)) == ("recalled", "live")
+    company.submit("lu", "ch_weibo", submission=submission)
+    assert company.state.submissions[submission].effective == ("ch_web",)
+
+
+def test_what_came_to_nothing_is_recalled_with_the_rest(company: Company) -> None:
+    """A channel that was stopped waits like one that was never released; with nothing out the entry names no channels."""
+    first, second = company.released("ch_web", "ch_weibo")
+    submission = company.state.publications[first].submission
+    company.do(c.Stop(publication=first), "gu")
+    assert recall(company, submission) == {"revision": 1, "channels": ["ch_web"]}
+    company.do(c.Stop(publication=second), "gu")  # whoever signed it may still stop it, though the submission's signatures are gone
+    assert company.state.submissions[submission].state.value == "recalled"
+    company.submit("lu", "ch_web", "ch_weibo", submission=submission)
+    company.approve("gu", submission)
+    for publication in company.release("fang", submission):
+        company.send(publication, "rejected")
+    assert recall(company, submission) == {"revision": 2}
+
+
+def test_a_recall_waives_nothing_for_what_is_held(company: Company) -> None:
+    """The table becomes stricter after a recall: what was released ends, unsent, and comes back in the next revision by the new route."""
+    submission = company.submit("lu", "ch_web", "ch_weibo")
+    company.approve("gu", submission)
+    held = release_on(company, submission, "ch_web")
+    recall(company, submission)
+    with denied("wrong_state"):
+        company.reroute(submission)
+    company.rules = STRICTER
+    with denied("rerouted"):
+        company.spend(held)
+    assert [(entry.type, entry.object) for entry in company.reroute(submission)] == [("publication.abandoned", held)]
+    assert company.state.submissions[submission].state.value == "recalled"
+    with denied("rerouted"):
+        company.system(company.spend_command(held))
+    with denied("wrong_state"):
+        company.reroute(submission)
+    company.submit("lu", "ch_web", "ch_weibo", submission=submission)
+    company.approve("gu", submission)
+    with denied("not_next_stage"):
+        company.release("fang", submission)
+
+
+def test_a_suspension_after_a_recall_stops_what_is_held(company: Company) -> None:
+    """Its signer is suspended for cause after the author took back the rest: the token no longer sends."""
+    submission = company.submit("lu", "ch_web", "ch_weibo")
+    company.approve("gu", submission)
+    held = release_on(company, submission, "ch_web")
+    recall(company, submission)
+    company.suspend("gu")
+    with denied("person_suspended"):
+        company.spend(held)
 
 
 def test_the_rest_may_be_revised_after_it_expired(company: Company) -> None:

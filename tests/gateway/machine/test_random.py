@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from gateway.machine import State, apply, decide, place
 from gateway.machine.policy import RULES, digest
-from gateway.machine.state import OPEN_PUBLICATION, PublicationState
+from gateway.machine.state import OPEN_PUBLICATION, RELEASABLE, PublicationState, Submission
 from gateway.machine.submissions import effective
 from gateway.protocol import commands as c
 from gateway.protocol import instants
@@ -143,6 +143,38 @@ class Gateway(RuleBasedStateMachine):
                 for person in PEOPLE:
                     self.attempt(lambda person=person, stage=stage, channel=channel: company.sign(  # type: ignore[misc]
                         person, item(company, person, found.id, stage.id, channels=(channel,))))
+
+    @rule(number=pick)
+    def recall_rest(self, number: int) -> None:
+        """Of several channels one is released and perhaps sent, and the author takes back what waits; no publication changes by it."""
+        company, state = self.company, self.company.state
+        found = self.one([s for s in state.submissions.values() if len(s.targets) > 1 and state.open_stages(s)], number)
+        if found is None:
+            return
+        for _ in range(2):
+            for stage in [stage for stage in state.open_stages(found) if stage.kind == "approve"]:
+                for person in PEOPLE:
+                    self.attempt(lambda person=person, stage=stage: company.sign(person, company.item(person, found.id, stage.id)))  # type: ignore[misc]
+        for stage in state.open_stages(found):
+            for person in PEOPLE:
+                self.attempt(lambda person=person, stage=stage: company.sign(  # type: ignore[misc]
+                    person, item(company, person, found.id, stage.id, channels=(stage.channels[number % len(stage.channels)],))))
+        sent = self.one([t.publication for t in found.targets if t.publication], number)
+        if sent is not None:
+            steps = (lambda: company.spend(sent), lambda: company.prepare(sent), lambda: company.dispatch(sent), lambda: company.outcome(sent, "live"))
+            for act in steps[:number % 5]:
+                self.attempt(act)
+        self.take_back_rest(found)
+
+    def take_back_rest(self, found: Submission) -> None:
+        company, state = self.company, self.company.state
+        before = dump(state.publications)
+        taken = {t.channel for t in found.targets if t.publication is None or state.publications[t.publication].state in RELEASABLE}
+        with contextlib.suppress(Denied):
+            made = company.do(c.Recall(submission=found.id), found.author, Grade.DESK)
+            assert set(made[0].data.get("channels", [t.channel for t in found.targets])) == taken
+            assert not state.open_stages(state.submissions[found.id])
+        assert dump(state.publications) == before, "a recall touched what has a token"
 
     @rule(number=pick)
     def hand_on(self, number: int) -> None:
@@ -448,7 +480,7 @@ TestGateway.settings = settings(max_examples=15, stateful_step_count=40, deadlin
 
 WEIGHTS = {"submit": 7.0, "hand_on": 14, "sign": 3, "move": 2, "gate": 36, "disturb": 3, "take_down": 4, "emergency": 1, "freeze": 0.4, "thaw": 4,
            "suspend": 0.3, "restore": 4, "credential": 0.3, "settle": 3, "wait": 6, "incarnation": 0.6, "table": 1.5, "reroute": 8,
-           "blackout": 0.6, "lift": 3, "revise": 2, "release_one": 3}
+           "blackout": 0.6, "lift": 3, "revise": 2, "release_one": 3, "recall_rest": 2}
 
 
 def step(walk: Gateway, dice: random.Random) -> None:
@@ -474,7 +506,7 @@ def step(walk: Gateway, dice: random.Random) -> None:
         "table": walk.change_table, "reroute": lambda: walk.reroute(number, dice.choice(("send", "start"))),
         "blackout": lambda: walk.blackout(number, dice.choice(("all", "channel", "unit")), dice.choice((0, 1)), dice.choice((1, 3))),
         "lift": lambda: walk.lift(number), "revise": lambda: walk.revise(number, set(dice.sample(CHANNELS, 2))),
-        "release_one": lambda: walk.release_one(number),
+        "release_one": lambda: walk.release_one(number), "recall_rest": lambda: walk.recall_rest(number),
     }
     if name in acts:
         acts[name]()
@@ -501,3 +533,4 @@ def test_long_walks(seed: int) -> None:
     assert kinds[EntryType.PUBLICATION_LIVE] >= 5
     assert kinds[EntryType.SUBMISSION_REROUTED] >= 1
     assert kinds[EntryType.BLACKOUT_SET] >= 1
+    assert any("channels" in entry.data for entry in walk.company.entries if entry.type == EntryType.SUBMISSION_RECALLED)

@@ -43,7 +43,7 @@ W = "wrong_state"
 TABLE: dict[SubmissionState, tuple[str, ...]] = {
     #                           submit  recall  cancel  return  take_back renew expire approve        release
     SubmissionState.IN_REVIEW: (W, OK, OK, OK, W, W, OK, OK, "not_next_stage"),
-    SubmissionState.RELEASED: (W, W, OK, OK, W, W, OK, W, OK),
+    SubmissionState.RELEASED: (W, OK, OK, OK, W, W, OK, W, OK),
     SubmissionState.RETURNED: (OK, W, OK, W, W, W, W, W, W),
     SubmissionState.RECALLED: (OK, W, OK, W, W, W, W, W, W),
     SubmissionState.EXPIRED: (OK, OK, OK, W, W, OK, W, "window_over", "window_over"),
