@@ -16,6 +16,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import msgspec
+
 from gateway import canonical
 from gateway.canonical import Digest, NotCanonical
 from gateway.protocol.platforms import PLATFORMS
@@ -132,34 +134,53 @@ class Template:
         Raises:
             NotCanonical: the bytes are not canonical or not a template of version 1.
         """
-        value = canonical.parse(data, limit=TEMPLATE_LIMIT)
+        if len(data) > TEMPLATE_LIMIT:
+            raise NotCanonical("too long")
         try:
-            template = cls._from_value(value)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            wire = _read(data)
+            template = cls(
+                platform=wire.platform, connector=wire.connector, operation=Operation(wire.operation), account=wire.account,
+                fields={name: tuple(map(_segment, items)) for name, items in wire.fields.items()},
+                media=tuple(MediaRef(role=m.role, type=m.type, length=m.length, digest=canonical.parse_digest(m.sha256)) for m in wire.media),
+                previous=None if wire.previous is None else Previous(
+                    id=wire.previous.id, url=wire.previous.url, digest=canonical.parse_digest(wire.previous.digest),
+                ),
+            )
+        except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
             raise NotCanonical("not a template") from error
-        # `data` is the one spelling of `value`, so what spells as `value` has these bytes. 1 and true are equal in Python only.
-        lengths = [m["length"] for m in value["media"]]
-        if template.value() != value or any(type(number) is not int for number in (value["v"], *lengths)):
+        # What is left out of the typed form, spelt otherwise or said twice does not come back.
+        if wire.v != 1 or template.to_bytes() != data:
             raise NotCanonical("not a template")
         return template
 
-    @classmethod
-    def _from_value(cls, value: dict[str, Any]) -> Template:
-        previous = value["previous"]
-        return cls(
-            platform=_text(value["platform"]),
-            connector=_text(value["connector"]),
-            operation=Operation(value["operation"]),
-            account=_text(value["account"]),
-            fields={name: tuple(_segment(item) for item in items) for name, items in value["fields"].items()},
-            media=tuple(
-                MediaRef(role=_text(m["role"]), type=_text(m["type"]), length=int(m["length"]),
-                         digest=canonical.parse_digest(m["sha256"]))
-                for m in value["media"]
-            ),
-            previous=Previous(id=_text(previous["id"]), url=_text(previous["url"]),
-                              digest=canonical.parse_digest(previous["digest"])) if previous is not None else None,
-        )
+
+class _WireMedia(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    role: str
+    type: str
+    length: int
+    sha256: str
+
+
+class _WirePrevious(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    id: str
+    url: str
+    digest: str
+
+
+class _Wire(msgspec.Struct, forbid_unknown_fields=True):
+    """A template as it is stored and signed, member by member."""
+
+    v: int
+    platform: str
+    connector: str
+    operation: str
+    account: str
+    fields: dict[str, list[dict[str, str]]]
+    media: list[_WireMedia]
+    previous: _WirePrevious | None
+
+
+_read: Final = msgspec.json.Decoder(_Wire).decode
 
 
 def _segment_value(segment: Segment) -> dict[str, str]:
@@ -167,15 +188,7 @@ def _segment_value(segment: Segment) -> dict[str, str]:
 
 
 def _segment(item: dict[str, str]) -> Segment:
-    if "slot" in item:
-        return Slot(role=_text(item["slot"]), digest=canonical.parse_digest(item["sha256"]))
-    return _text(item["text"])
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("a string was expected")
-    return value
+    return Slot(role=item["slot"], digest=canonical.parse_digest(item["sha256"])) if "slot" in item else item["text"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
