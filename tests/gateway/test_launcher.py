@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -27,12 +24,9 @@ ROOT = os.getuid() == 0
 
 
 @pytest.fixture
-def settings() -> Iterator[Settings]:
+def settings(folder: Path) -> Settings:
     """Found a deployment in a folder that other users may pass through."""
-    folder = Path(tempfile.mkdtemp(prefix="qianfa-launch-", dir="/var/tmp"))
-    folder.chmod(0o755)
-    yield found_house(folder).settings
-    shutil.rmtree(folder)
+    return found_house(folder).settings
 
 
 def serve(settings: Settings) -> subprocess.Popen[str]:

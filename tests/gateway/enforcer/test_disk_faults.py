@@ -6,10 +6,7 @@ The faults are put into the running enforcer's system calls on the log's file wi
 from __future__ import annotations
 
 import asyncio
-import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,15 +43,6 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Held:
     made = Held()
     monkeypatch.setattr("gateway.sandbox.server.pause", made.pause)
     return made
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Return a folder that other users may pass through."""
-    made = Path(tempfile.mkdtemp(prefix="qianfa-fault-", dir="/var/tmp"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
 
 
 async def due(house: House) -> dict[str, str]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Self
@@ -32,15 +29,6 @@ from tests.gateway.enforcer.house import found_house, open_house
 from tests.gateway.enforcer.process import ROOT, free_port
 
 PER_COMMIT = 1000
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Give a folder that other users may pass through."""
-    made = Path(tempfile.mkdtemp(prefix="qianfa-large-", dir="/var/tmp"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
 
 
 async def large(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
