@@ -53,7 +53,7 @@ conformance: ## hold the sandbox against recorded platform traffic in ../shared/
 bench: ## measure, as ratios against a peer in the same run; writes build/bench.json
 	@$(PY) -m tests.bench $(ARGS)
 
-mutants: ## does a test see each planted bug? tokens and machine; writes docs/mutants.md
+mutants: ## does a test see each planted bug? tokens, canonical JSON, machine and gate; writes docs/mutants.md
 	@$(PY) -m tests.mutants $(ARGS)
 
 vectors: ## write the test vectors anew; git diff must stay empty

@@ -1,4 +1,4 @@
-"""`python -m tests.mutants`: plant bugs into tokens and machine, write docs/mutants.md, and fail below the goal."""
+"""`python -m tests.mutants`: plant bugs into tokens, canonical JSON, machine and gate, write docs/mutants.md, and fail below the goal."""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ COPIED = ("gateway", "vault", "tests", "docs", ".ci", "pyproject.toml", "Makefil
 GROUPS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("vault/dsse.py",), ("tests/vault/test_dsse*.py", "tests/vault/test_vectors.py")),
     (("gateway/protocol/claims.py", "gateway/protocol/statements.py"), ("tests/gateway/protocol/test_*.py",)),
+    (("gateway/canonical.py",), ("tests/gateway/test_canonical.py", "tests/gateway/test_content.py", "tests/gateway/machine/test_vectors.py")),
     (("gateway/machine/**/*.py",), tuple(f"tests/gateway/machine/test_{part}*.py" for part in ("[!rt]", "r[!a]", "t[!w]"))),  # all but the random ones
+    (("gateway/enforcer/gate.py",), ("tests/gateway/enforcer/test_gate*.py",)),
 )
 
 
@@ -24,7 +26,7 @@ def copy_tree(root: Path) -> None:
     root.mkdir(parents=True)
     for name in COPIED:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__", "*.png"))
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("node_modules", "__pycache__", "pictures"))
         elif (ROOT / name).exists():
             shutil.copy2(ROOT / name, root / name)
 

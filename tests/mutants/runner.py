@@ -18,8 +18,10 @@ import math
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import types
 from collections import Counter, defaultdict
@@ -159,10 +161,12 @@ class Planter:
         reading = self._fork()
         if reading is None:
             self.role = role
+            self._use_place()
             return True
         with os.fdopen(reading) as pipe:
             answer = pipe.read()
         os.waitpid(self.child, 0)
+        shutil.rmtree(self._place(self.child), ignore_errors=True)
         measured = json.loads(answer)
         measured["runs"] = {path: {int(line): names for line, names in lines.items()} for path, lines in measured["runs"].items()}
         self.measured = Measured(**measured)
@@ -187,6 +191,7 @@ class Planter:
                 reading = self._fork()
                 if reading is None:
                     self.role = planted
+                    self._use_place()
                     seconds = math.ceil(time.process_time() + 20 + 5 * sum(self.measured.seconds[test] for test in tests))
                     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
                     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -201,13 +206,23 @@ class Planter:
                 mutant, child, _, _ = running.pop(reading)
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
+                shutil.rmtree(self._place(child), ignore_errors=True)
                 os.close(reading)
                 self._note(mutant, "timeout", "")
         return False
 
+    def _use_place(self) -> None:
+        """Give this process a folder for its temporary files: it ends without clearing up, and the server removes the folder."""
+        tempfile.tempdir = os.environ["TMPDIR"] = str(self._place(os.getpid()))
+        Path(tempfile.tempdir).mkdir()
+
+    def _place(self, process: int) -> Path:
+        return Path(self.plan.results).parent / f"p{process}"
+
     def _reap(self, mutant: Mutant, child: int, _: float, texts: list[bytes], reading: int) -> None:
         os.close(reading)
         ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        shutil.rmtree(self._place(child), ignore_errors=True)
         lost = ["timeout" if ended in {-signal.SIGKILL, -signal.SIGXCPU} else "killed", f"the process ended with {ended}"]
         status, by = json.loads(b"".join(texts)) if texts != [b""] else lost
         if status == "killed":

@@ -46,12 +46,15 @@ def cached(name: str) -> int:
 '''
 TESTS = '''"""Tests that know `a`, and its limit from one side only."""
 
+import tempfile
+
 import pytest
 
 import toy
 
 
 def test_a():
+    tempfile.mkdtemp()
     assert toy.allowed("a", 2) is True
     assert toy.allowed("a", 4) is False
     with pytest.raises(KeyError, match="c"):
@@ -98,6 +101,7 @@ def test_it_sees_what_a_test_sees_and_names_what_none_sees(tmp_path: Path) -> No
     assert said["_maker.made", "return count * factor → return None"] == "killed"  # although the function was made before the bug was planted
     assert said["cached", "2 → 3"] == "killed"  # by the second test that asks, although the first one filled the cache
     assert (root / "toy.py").read_text() == TOY
+    assert {path.name for path in tmp_path.iterdir()} == {"tree", "plan.json", "pytest.log", "results.jsonl"}  # of what tests left nothing is left
     row = report.table({"toy.py": {"bugs": found["results"]}}).splitlines()[2]
     killed, survived = (list(said.values()).count(status) for status in ("killed", "survived"))
     assert row.startswith(f"| `toy.py` | {killed + survived} | {killed} | 0 | {survived} | 0 | {100 * killed / (killed + survived):.1f} %")
@@ -120,12 +124,12 @@ def test_what_was_said_of_a_bug_stands_while_its_function_does(tmp_path: Path) -
 
 def test_every_bug_is_a_change_with_a_name_of_its_own() -> None:
     """On a real module: each planted tree differs from the module, compiles or is told apart, and no two share a key."""
-    source = (project.ROOT / "gateway/protocol/claims.py").read_text(encoding="utf-8")
+    source = (project.ROOT / "gateway/machine/signing.py").read_text(encoding="utf-8")
     plain = ast.dump(ast.parse(source))
-    keys = [mutant.key for mutant, _ in operators.mutants(source, "claims.py")]
+    keys = [mutant.key for mutant, _ in operators.mutants(source, "signing.py")]
     assert len(keys) == len(set(keys)) > 250
     for index in range(0, len(keys), 9):
-        mutant, planted = operators.mutants(source, "claims.py")[index]
+        mutant, planted = operators.mutants(source, "signing.py")[index]
         assert ast.dump(planted()) != plain, mutant.key
 
 
