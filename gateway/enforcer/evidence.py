@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -80,7 +80,7 @@ def reader(state: State, person: str, at: Instant) -> Allowed:
     """Return what a person may have, with its names and comments; called where nothing changes the state, and asked anywhere.
 
     Leaders, brand & PR, auditors and founders may have any pack; who acted in it; the submission's unit and the heads above it; operators and
-    custodians of a channel in it. Nobody else, and nobody who is suspended.
+    custodians of a channel in it. Nobody else, and nobody who is suspended. See `_acts` for what is no part in a matter.
     """
     held = state.offices_of(person, at)
     known = state.people.get(person)
@@ -102,9 +102,24 @@ def reader(state: State, person: str, at: Instant) -> Allowed:
     def allowed(entries: Iterable[Entry]) -> bool:
         if unit is None:
             return False
-        return any(one.office in READERS for one in held) or any(has_part(entry) for entry in entries if entry.type not in _ALWAYS)
+        return any(one.office in READERS for one in held) or any(has_part(entry) for entry in _acts(list(entries)))
 
     return allowed
+
+
+def _acts(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield the entries by which somebody has a part in the matter.
+
+    In a submission's story nobody becomes a reader by what anybody may do: by a try that was refused, by asking to take down what is
+    public, or by having appointed somebody who acts in it.
+    """
+    minted = {entry.object for entry in entries if entry.type == EntryType.TOKEN_MINTED}
+    made = [entry for entry in entries if entry.type == EntryType.SUBMISSION_MADE]
+    after = {entry.object for entry in made if any(target["previous"] in minted for target in entry.data["targets"])}
+    for entry in entries:
+        asked = entry.object in after and entry.type != EntryType.DECISION_MADE
+        if entry.type not in _ALWAYS and not (made and (asked or entry.type in _NO_PART)):
+            yield entry
 
 
 def write_pack(sources: Sources, identifier: str, target: IO[bytes], allowed: Allowed = everybody) -> None:
@@ -252,6 +267,7 @@ _ABOUT_PEOPLE: Final = frozenset({
     EntryType.PERSON_ADDED, EntryType.APPOINTMENT_MADE, EntryType.APPOINTMENT_ENDED, EntryType.PERSON_SUSPENDED, EntryType.PERSON_RESTORED,
     EntryType.FACTOR_ENROLLED,
 })
+_NO_PART: Final = _ABOUT_PEOPLE | {EntryType.REFUSED, EntryType.VALUES_ERASED}
 _OPENING: Final = frozenset({EntryType.SUBMISSION_MADE, EntryType.TOKEN_MINTED, EntryType.FREEZE_SET})
 """What begins a matter of its own, whose later entries have it as their object."""
 _WANTED: Final = tuple(

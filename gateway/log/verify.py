@@ -539,9 +539,10 @@ def _open_zip(file: IO[bytes]) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipIn
             _fail("证据包里有过大的文件", "a file in the pack is too large")
         end += _local(file, info, end)
         names[info.filename] = info
-    file.seek(-22, 2)
-    tail = file.read(22)
-    if end != pack.start_dir or tail[:4] != b"PK\x05\x06" or tail[20:] != bytes(2):
+    # No pack is so large that its end is written twice: with a second, longer end some tools read another directory than this one.
+    last = file.seek(-22, 2)
+    said = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, len(infos), len(infos), last - end, end, 0) if end <= last <= 0xFFFFFFFF else b""
+    if end != pack.start_dir or file.read(22) != said:
         _fail("证据包里有目录之外的内容", "the pack holds something that its directory does not list")
     return pack, names
 

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 
 from gateway.enforcer import evidence
+from gateway.enforcer.codes import code_digest
 from gateway.log.checkpoint import parse_vkey
 from gateway.machine.state import Office, PublicationState
 from gateway.protocol import commands as c
-from gateway.protocol.commands import Change
+from gateway.protocol import instants
+from gateway.protocol.commands import Change, Grade, Request
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import EntryType
-from tests.gateway.enforcer.house import House, article
+from tests.gateway.enforcer.house import FACTS, House, article
 
 
 def export(house: House, identifier: str, folder: Path) -> Path:
@@ -302,3 +304,47 @@ async def test_a_pack_is_for_those_who_had_a_part_in_it_and_for_oversight(hand: 
         assert not may("per_guest000000", publication), office
     await hand.change(Change(type=EntryType.PERSON_SUSPENDED, object=hand.people["lu"], data={}))
     assert not may(hand.people["lu"], submission), "the author, suspended"
+
+
+async def test_nobody_makes_themselves_a_reader(hand: House) -> None:
+    """A try that is refused, a withdrawal that is only asked for, an appointment of somebody who acts: none of them opens another unit's matter."""
+    submission = await hand.submit(article(cover=hand.cover()), "news")
+    publication = (await hand.release(submission))[0]
+    now = hand.runner.now()
+    await hand.change(
+        Change(type=EntryType.UNIT_ADDED, object="unit_other", data={"name": "别的公司", "parent": hand.state.group, "kind": "subsidiary"}),
+        *(Change(type=EntryType.PERSON_ADDED, object=f"per_{key}000000", data={"name": hand.parts.values.commit(key), "unit": "unit_other", "details": {}})
+          for key in ("guest", "boss", "admin", "admin2")),
+        *(Change(type=EntryType.APPOINTMENT_MADE, object=f"apt_{key}000000", data={"person": f"per_{key}000000", "office": office.value, "scope": scope, "start": now})
+          for key, office, scope in (("guest", Office.AUTHOR, "unit_other"), ("boss", Office.UNIT_HEAD, "unit_other"), ("admin", Office.SYSADMIN, hand.state.group), ("admin2", Office.SYSADMIN, hand.state.group))),
+        *(Change(type=EntryType.ENROLMENT_OPENED, object=f"per_{key}000000", data={"code": code_digest("CODE" + key), "until": instants.plus(now, 3600)})
+          for key in ("boss", "admin", "admin2")),
+    )
+
+    def refused(person: str, identifier: str) -> bool:
+        with pytest.raises(Denied) as why:
+            evidence.export(hand.parts, identifier, evidence.reader(hand.state, person, hand.runner.now()))
+        return why.value.code == "not_reader"
+
+    with pytest.raises(Denied):
+        await hand.runner.submit(Request(command=c.Stop(publication=publication), actor="per_guest000000", grade=Grade.COUNTER), about=publication)
+    (refusal,) = (entry for entry in hand.entries(EntryType.REFUSED) if entry.actor == "per_guest000000")
+    assert [identifier for identifier in (submission, publication, refusal.object) if not refused("per_guest000000", identifier)] == []
+
+    await hand.parts.gate.send(publication)
+    for key in ("boss", "admin", "admin2"):
+        await hand.enrol(f"per_{key}000000", "CODE" + key)
+    template = hand.template(hand.channels["news"], None, "withdraw", publication)
+    asked = await hand.do(c.Submit(
+        draft="draft9", submission=None, targets=(c.Target(channel=hand.channels["news"], operation="withdraw", previous=publication, template=template),),
+        content=None, facts=dict(FACTS), findings=c.FindingCounts(block=0, confirm=0, hint=0, blob=hand.runner.blobs.put(b"{}")),
+        window_to=instants.plus(hand.runner.now(), 86_400), scheduled=None, source="desk"), "per_guest000000", Grade.DESK)
+    assert refused("per_guest000000", submission), "who only asks to take it down"
+    evidence.export(hand.parts, asked.object, evidence.reader(hand.state, "per_guest000000", hand.runner.now())).close()
+
+    await hand.change(Change(type=EntryType.APPOINTMENT_MADE, object="apt_gutwo00000", data={
+        "person": hand.people["gu"], "office": Office.AUTHOR.value, "scope": "unit_irrigation", "start": hand.runner.now()}),
+        first="per_admin000000", second="per_admin2000000")
+    assert hand.entries(EntryType.APPOINTMENT_MADE)[-1].actor in {"per_admin000000", "per_admin2000000"}
+    assert refused("per_admin000000", submission)
+    assert refused("per_admin2000000", submission), "who appointed somebody that signed it"

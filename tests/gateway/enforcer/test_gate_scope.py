@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
+from gateway import canonical
 from gateway.enforcer import ids
 from gateway.enforcer.gate import verify_token
 from gateway.machine.state import Publication, PublicationState
@@ -20,6 +23,7 @@ from tests.gateway.enforcer.scripted import Scripted
 from tests.gateway.enforcer.sending import lose, refusals, released, spoil
 from vault import dsse
 from vault.seal import KeyName
+from vault.secretbytes import SecretBytes
 
 
 @pytest.mark.parametrize("harm", [spoil, lose])
@@ -88,6 +92,38 @@ async def test_expired_and_early_tokens_are_refused(hand: House, scripted: Scrip
     assert scripted.calls == []
 
 
+async def test_a_window_ends_at_its_end_and_begins_at_its_beginning(hand: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A13: to the millisecond; `exp` itself is too late, `nbf` itself is not too early."""
+    publication = hand.state.publications[await released(hand)]
+    start = hand.runner.now()
+    first, end = instants.plus(start, 3600), instants.plus(start, 7200)
+    _retoken(hand, publication, nbf=first, exp=end)
+
+    def at(moment: instants.Instant) -> str:
+        monkeypatch.setattr(hand.runner, "now", lambda: moment)
+        try:
+            hand.parts.gate.load_and_verify(publication)
+        except Denied as denied:
+            return denied.code
+        return "in time"
+
+    before = [instants.from_datetime(instants.to_datetime(moment) - timedelta(milliseconds=1)) for moment in (first, end)]
+    assert [at(moment) for moment in (before[0], first, before[1], end)] == ["hold_running", "in time", "in time", "token_expired"]
+
+
+@pytest.mark.parametrize("change", [{"account": "another"}, {"platform": "weibo"}, {"operation": "withdraw"}])
+async def test_a_template_for_anything_else_is_refused(hand: House, change: dict[str, str]) -> None:
+    """C2, C3: a template for another account, platform or operation than the channel's, even where record and token both name it."""
+    publication = hand.state.publications[await released(hand)]
+    template = json.loads(hand.runner.blobs.get(publication.template))
+    publication.template = hand.runner.blobs.put(canonical.encode({**template, **change}))
+    claims = verify_token(hand.runner.blobs.get(publication.token), hand.parts.vault.public_key(KeyName.APPROVAL))
+    publication.token = hand.runner.blobs.put(ids.sign_token(hand.parts.vault, dataclasses.replace(claims, template=publication.template).to_bytes()))
+    with pytest.raises(Denied) as denied:
+        hand.parts.gate.load_and_verify(publication)
+    assert denied.value.code == "scope_mismatch"
+
+
 def _claims_or_code(text: bytes, key: bytes) -> Claims | str:
     try:
         return verify_token(text, key)
@@ -130,6 +166,8 @@ async def test_a_changed_credential_ends_the_send_before_it_is_used(hand: House,
     submission = await hand.submit(article(cover=hand.cover()), "news")
     publication = (await hand.release(submission))[0]
     await hand.store_credential("news", {"key": "second"})
+    with pytest.raises(Denied, match="credential_changed"):  # step 3 sees it for itself, before step 4 asks again
+        hand.parts.gate.load_and_verify(hand.state.publications[publication])
     await hand.parts.gate.send(publication)
     assert hand.publication_state(publication) is PublicationState.ABANDONED
     assert refusals(hand) == ["credential_changed"]
@@ -150,9 +188,9 @@ async def test_a_retired_credential_ends_the_send(hand: House, scripted: Scripte
     assert scripted.calls == []
 
 
-@pytest.mark.parametrize("how", ["altered", "lost"])
+@pytest.mark.parametrize("how", ["altered", "another", "lost"])
 async def test_a_credential_row_altered_while_running_sends_nothing(hand: House, scripted: Scripted, how: str) -> None:
-    """The stored row is held to the log's digest at every use, not only at start."""
+    """The stored row is held to the log's digest at every use, not only at start: altered, another that was really sealed here, or lost."""
     publication = await released(hand)
     credential = hand.state.channels[hand.channels["news"]].credential
     assert credential is not None
@@ -161,6 +199,9 @@ async def test_a_credential_row_altered_while_running_sends_nothing(hand: House,
     hand.parts.sealed.delete(*row.key)
     if how == "altered":
         hand.parts.sealed.insert(dataclasses.replace(row, row=row.row[:-1] + bytes([row.row[-1] ^ 1])))
+    if how == "another":
+        with SecretBytes(b'{"key":"stolen"}') as secret:
+            hand.parts.sealed.insert(hand.parts.vault.put(secret_id=row.secret_id, version=row.version, secret=secret))
     await hand.parts.gate.send(publication)
     assert hand.publication_state(publication) is PublicationState.ABANDONED
     assert scripted.calls == []

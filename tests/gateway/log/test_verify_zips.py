@@ -78,6 +78,23 @@ def _moved(pack: bytes, at: int, more: bytes) -> bytes:
     return bytes(changed)
 
 
+def _with_two_ends(pack: bytes) -> bytes:
+    """The same pack to who believes the long end (APPNOTE.TXT, 4.3.14); to who believes the short one, what stands in its README."""
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as inner:
+        inner.writestr("README.txt", b"bad")
+    whole = rebuilt(pack, {"README.txt": other.getvalue()[:-22]})
+    at, start = whole.index(other.getvalue()[:-22]), struct.unpack("<I", whole[-6:-2])[0]
+    count, length = struct.unpack("<H", whole[-12:-10])[0], len(whole) - 22 - start
+    long_end = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, length, start)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, len(whole) - 22, 1)
+    inner_start, inner_length = struct.unpack("<2I", other.getvalue()[-6:-2] + other.getvalue()[-10:-6])
+    short = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, inner_length, at + inner_start, 0)
+    made = whole[:-22] + long_end + locator + short
+    assert zipfile.ZipFile(io.BytesIO(made)).namelist() == zipfile.ZipFile(io.BytesIO(whole)).namelist()
+    return made
+
+
 def test_what_other_tools_would_see_is_what_was_verified(story) -> None:
     """A member that the directory does not list, bytes around the members, headers and extra fields that say something else: refused."""
     pack = story().pack()
@@ -103,6 +120,10 @@ def test_what_other_tools_would_see_is_what_was_verified(story) -> None:
             info.comment = b"see here" if info.filename == "README.txt" else b""
             new.writestr(info, old.read(info))
     changed["a comment"] = target.getvalue()
+    changed["two ends, two directories"] = _with_two_ends(pack)
+    shifted = bytearray(pack)
+    shifted[-6:-2] = struct.pack("<I", start + 4)
+    changed["a directory said to stand elsewhere"] = bytes(shifted)
     for name, bad in changed.items():
         assert not judge(bad).ok, name
     with zipfile.ZipFile(io.BytesIO(pack)) as old, zipfile.ZipFile(target := io.BytesIO(), "w") as new:
