@@ -17,7 +17,7 @@ from gateway.desk.console import nudging
 from gateway.desk.console.channels import limit, used
 from gateway.desk.console.notes import read_notes
 from gateway.desk.console.page import directory, keyset
-from gateway.desk.console.submissions import listing, may_read
+from gateway.desk.console.submissions import listing, may_read, sent_for
 from gateway.desk.drafts.form import DraftForm, SaveForm
 from gateway.desk.drafts.handing_in import Look, NotReady, content_of
 from gateway.desk.drafts.tables import DraftRow
@@ -211,19 +211,21 @@ async def _submission(request: web.Request, names: Directory, row: SubmissionRow
         read = await read_notes(parts.socket, row.returned)
         returned = {"by": names.name(row.returned["by"]), "at": row.returned["at"], "reason": row.returned["reason"], "text": read.text}
         notes = [models.Note(**note.value()) for note in read.notes]
-    sends = []
     targets = [models.Target(**{key: target[key] for key in models.Target.model_fields}) for target in row.targets]
     nudge = (await parts.nudges.last(row.id)).get(row.id)
     async with parts.sessions() as session:
-        for channel, (identifier, state) in row.publications.items():
-            sent = await session.get(PublicationRow, identifier)
-            now, url = (sent.state, sent.url) if sent is not None else (state, "")  # another submission may have replaced it since
-            sends.append({"id": identifier, "channel": channel, "name": names.channel(channel), "state": now, "url": url})
+        sends = [_sent(names, sent) for sent in await sent_for(session, row)]
     return models.Submission(
         id=row.id, number=row.number, revision=row.revision, draft=row.draft, content=row.content, targets=targets, facts=row.facts,
         scheduled=row.scheduled, title=row.title, state=row.state, made_at=row.made_at,
         since=row.since, window_to=row.window_to, waiting=waiting, returned=returned, notes=notes, publications=sends, seq=row.seq,
         nudge=_nudged(nudge, names) if nudge is not None else None,
+    )
+
+
+def _sent(names: Directory, sent: PublicationRow) -> models.Sent:
+    return models.Sent(
+        id=sent.id, channel=sent.channel, name=names.channel(sent.channel), state=sent.state, url=sent.url, revision=sent.revision,
     )
 
 

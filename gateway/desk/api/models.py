@@ -188,6 +188,17 @@ class Target(Given):
     previous: str | None
 
 
+class Sent(Given):
+    """What became of one channel: its newest release of this revision, or of an earlier one where that took effect and stays."""
+
+    id: str
+    channel: str
+    name: str
+    state: str
+    url: str
+    revision: int
+
+
 class Submission(Given):
     """A submission as its author sees it.
 
@@ -210,7 +221,7 @@ class Submission(Given):
     waiting: list[dict[str, Any]]
     returned: dict[str, Any] | None
     notes: list[Note]
-    publications: list[dict[str, str]]
+    publications: list[Sent]
     seq: int
     nudge: Nudged | None
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from aiohttp import web
 from pydantic import ValidationError
-from sqlalchemy import select
 
 from gateway.content import NotContent
 from gateway.desk.console.notes import Text, place_of, read_notes, taken_over
 from gateway.desk.console.page import directory, draw, words
+from gateway.desk.console.submissions import sent_for
 from gateway.desk.drafts.blobs import BlobMissing
 from gateway.desk.drafts.form import DraftForm, SaveForm
 from gateway.desk.drafts.handing_in import Look, NotReady
@@ -23,7 +23,7 @@ from gateway.desk.drafts.tables import DraftRow
 from gateway.desk.normalise import NormaliseRefused, PictureRefused, Removed
 from gateway.desk.parts import LANG, PARTS, WHO
 from gateway.desk.readmodel.directory import Directory
-from gateway.desk.readmodel.publications import PublicationRow
+from gateway.desk.readmodel.publications import OPEN, PublicationRow
 from gateway.desk.readmodel.release_times import average_hours
 from gateway.desk.readmodel.submissions import EFFECTIVE, SubmissionRow
 from gateway.desk.security import FRAME, UPLOAD_LIMIT
@@ -55,23 +55,27 @@ async def editor(request: web.Request) -> web.StreamResponse:
     notes = await _notes(request, submission)
     text = Text(form=form, body=draft.body)
     taken = request.query.get("taken", "")
+    done, open_ = await _sent(request, submission)
     usable = [channel for channel in names.channels.values() if channel.level == "company" or names.inside(who.unit, channel.unit)]
     return await draw(
         request, "editor.html", names=names, draft=draft, form=form, usable=usable, submission=submission, command=secrets.token_hex(16),
         chosen={target.channel: target for target in form.targets}, notes=notes,
         open_notes=[number for number, note in enumerate(notes.notes) if place_of(note, text) is not None],
         taken=taken if taken in {"done", "gone", "stale"} else "", pictures=await parts.drafts.pictures(draft.id),
-        done=await _done(request, draft),
+        done=done, on_their_way=open_,
     )
 
 
-async def _done(request: web.Request, draft: DraftRow) -> dict[str, str]:
-    """Return the channels on which the draft's submission has taken effect, each with its publication: a later revision leaves them out."""
-    if draft.submission is None:
-        return {}
-    query = select(PublicationRow).where(PublicationRow.submission == draft.submission, PublicationRow.state.in_(EFFECTIVE))
+async def _sent(request: web.Request, submission: SubmissionRow | None) -> tuple[dict[str, PublicationRow], list[str]]:
+    """Return what of the draft's submission has taken effect, by channel, and the channels whose outcome is open.
+
+    A later revision leaves the former out, and is handed in once there are none of the latter.
+    """
+    if submission is None:
+        return {}, []
     async with request.app[PARTS].sessions() as session:
-        return {row.channel: row.id for row in await session.scalars(query)}
+        rows = await sent_for(session, submission)
+    return {row.channel: row for row in rows if row.state in EFFECTIVE}, [row.channel for row in rows if row.state in OPEN]
 
 
 async def take(request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aiohttp import web
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.desk.console.notes import read_notes
 from gateway.desk.console.page import caught_up, directory, draw
@@ -18,14 +19,15 @@ from gateway.desk.parts import LANG, PARTS, WHO, Parts, Who
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.entries import EntryRow
 from gateway.desk.readmodel.projection import TextRow
-from gateway.desk.readmodel.publications import PublicationRow
-from gateway.desk.readmodel.submissions import DecisionRow, SubmissionRow
+from gateway.desk.readmodel.publications import OPEN, PublicationRow
+from gateway.desk.readmodel.submissions import EFFECTIVE, DecisionRow, SubmissionRow
 from gateway.desk.socket_client import Problem, Unavailable
 from gateway.protocol.entries import EntryType
 
 QUIET: Final = (EntryType.PUBLICATION_HANDLE,)
 READERS: Final = ("leader", "brand_pr", "brand_pr_head", "auditor", "founder")
 ACTS: Final = frozenset({"recall", "cancel", "renew"})
+STOPPABLE: Final = frozenset({"held", "intended", "prepared"})
 
 
 def may_read(who: Who, names: Directory, author: str, unit: str) -> bool:
@@ -54,16 +56,27 @@ def steps(row: SubmissionRow, decisions: Sequence[DecisionRow]) -> list[dict[str
     return [{"stage": stage, "decision": signed.get(stage["id"]), "turn": stage["id"] in row.waiting} for stage in row.stages]
 
 
+def standing(row: SubmissionRow) -> dict[str, list[str]]:
+    """Return the newest revision's channels by how far they are: those that wait, that are released and could be stopped, being sent, or out."""
+    found: dict[str, list[str]] = {"waits": [], "held": [], "sending": [], "out": []}
+    for target in row.targets:
+        state = row.publications.get(target["channel"], ["", ""])[1]
+        kind = "out" if state in EFFECTIVE else "held" if state in STOPPABLE else "sending" if state in OPEN else "waits"
+        found[kind].append(target["channel"])
+    return found
+
+
 def allowed(row: SubmissionRow, who: Who) -> list[str]:
     """Return what the author may do now; the enforcer judges again."""
-    on_its_way = any(state in {"held", "intended", "prepared", "dispatched", "pending", "unknown"} for _, state in row.publications.values())
-    if row.author != who.person or on_its_way:
+    now = standing(row)
+    if row.author != who.person or row.emergency:
         return []
-    if row.state == "in_review":
-        return ["recall", "cancel"]
+    recall = ["recall"] if now["waits"] and row.state in {"in_review", "released", "expired"} else []
+    if now["held"] or now["sending"] or row.state == "released":
+        return recall
     if row.state == "expired":
-        return ["renew", "recall", "cancel"]
-    return ["cancel"] if row.state in {"returned", "recalled"} else []
+        return ["renew", *recall, "cancel"]
+    return [*recall, "cancel"] if row.state in {"in_review", "returned", "recalled"} else []
 
 
 async def submission(request: web.Request) -> web.Response:
@@ -88,7 +101,7 @@ async def submission(request: web.Request) -> web.Response:
     return await draw(
         request, "submission.html", names=names, row=row, steps=steps(row, decisions), timeline=timeline, sends=sends, comments=comments,
         message=message.text if message is not None else "", notes=notes, acts=allowed(row, who), current=current, command=secrets.token_hex(16),
-        draft=draft if draft is not None and draft.owner == who.person else None, problem=None,
+        draft=draft if draft is not None and draft.owner == who.person else None, problem=None, standing=standing(row),
         nudge=(await parts.nudges.last(row.id)).get(row.id), can_nudge=bool(row.waiting) and bool(awaited(row, names, parts.now(), apart_from=who.person)),
     )
 
@@ -110,6 +123,13 @@ async def act(request: web.Request) -> web.StreamResponse:
         return await draw(request, "unavailable.html", status=503, back=f"/submissions/{identifier}")
     await parts.follower.reached(answer["seq"])
     return web.Response(status=303, headers={"Location": f"/submissions/{identifier}?after={answer['seq']}"})
+
+
+async def sent_for(session: AsyncSession, row: SubmissionRow) -> list[PublicationRow]:
+    """Return the newest publication of each channel: of this revision, and what took effect in an earlier one; in order of their release."""
+    query = select(PublicationRow).where(PublicationRow.submission == row.id).order_by(PublicationRow.released_at, PublicationRow.seq)
+    sent = [one for one in await session.scalars(query) if one.revision == row.revision or one.state in EFFECTIVE]
+    return list({one.channel: one for one in sent}.values())
 
 
 async def listing(parts: Parts, person: str, limit: int, before: str | None) -> list[SubmissionRow]:

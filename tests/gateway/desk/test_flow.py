@@ -135,7 +135,11 @@ async def test_what_is_left_of_a_partly_sent_item_is_revised(place: Place) -> No
     await place.caught_up()
     editor = (await lu.get(f"/drafts/{draft}")).text
     assert 'data-leave-out="1"' in editor
-    assert f'/publications/{live}">已办完；要改线上的，请走更正' in editor
+    channel = editor[:editor.index(f'href="/publications/{live}"')].rsplit("<label", 1)[1]
+    assert "disabled" in channel
+    assert "已发布" in channel
+    assert f'href="{place.house.state.publications[live].url}"'.replace("&", "&amp;") in channel
+    assert "第1稿</a> · 要改已发布的，请走更正" in editor
     assert f'value="{group}"' not in editor
     assert "这份报审在这个渠道已经办完" in (await lu.post(f"/drafts/{draft}/check")).text
     both = await hand_in(lu, draft, expected=await seen(lu, draft))
