@@ -19,7 +19,7 @@ demo: setup ## play the main job on a sandbox company, then serve it until Ctrl-
 	@$(PY) -m gateway demo $(ARGS)
 
 run: setup ## serve the deployment in ./demo-data or the one named by ARGS="--config FILE"
-	@$(PY) -m gateway serve $(ARGS)
+	@$(PY) -m gateway serve $(or $(ARGS),--data demo-data)
 
 test: dev lint types imports ext core-coverage rest ## everything CI runs
 

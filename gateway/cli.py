@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gateway import commands
-from gateway.config import Settings, SettingsWrong, load
-
-DEFAULT_CONFIG = Path("/etc/qianfa/qianfa.toml")
-_CONFIG = click.option("--config", type=click.Path(path_type=Path), default=None, help="qianfa.toml; default: ./qianfa.toml, else /etc/qianfa.")
+from gateway import commands, place
+from gateway.config import SettingsWrong
+from gateway.place import Placed
 
 
-def _settings(config: Path | None) -> Settings:
-    path = config or (Path("qianfa.toml") if Path("qianfa.toml").exists() else DEFAULT_CONFIG)
-    try:
-        return load(path)
-    except SettingsWrong as error:
-        raise click.ClickException(str(error)) from error
+def _placed(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the two options that name the settings, and the settings themselves as its first argument."""
+
+    @click.option("--config", type=click.Path(path_type=Path), default=None, help="the settings, where they are not in the data folder")
+    @click.option("--data", type=click.Path(path_type=Path), default=None, help=f"the data folder; default: {place.DATA}, or what /etc/qianfa names")
+    @functools.wraps(command)
+    def found(config: Path | None, data: Path | None, **options: Any) -> None:
+        try:
+            placed = place.read(config, data)
+        except SettingsWrong as error:
+            raise click.ClickException(str(error)) from error
+        command(placed, **options)
+
+    return found
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,8 +39,8 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--data", type=click.Path(path_type=Path), default=Path("/var/lib/qianfa"), show_default=True)
-@click.option("--config", type=click.Path(path_type=Path), default=None, help="where to write qianfa.toml; default: in the data folder")
+@click.option("--data", type=click.Path(path_type=Path), default=place.DATA, show_default=True)
+@click.option("--config", type=click.Path(path_type=Path), default=None, help="where to write the settings; default: in the data folder")
 @click.option("--kind", type=click.Choice(["sandbox", "live"]), required=True, help="live talks to the real platforms, for ever")
 @click.option("--company", required=True, help="the group's name")
 @click.option("--founder", "founders", multiple=True, required=True, help="name of a founder; give it twice")
@@ -58,31 +66,37 @@ def init(**options: Any) -> None:
 
 
 @main.command()
-@_CONFIG
-def doctor(config: Path | None) -> None:
-    """Check the installation: a line a check, each with its repairing command."""
-    settings = _settings(config)
-    failed = 0
-    for check in commands.doctor(settings):
-        click.echo(f"{'✓' if check.ok else '✗'} {check.name}" + (f"  — {check.found}" if check.found else ""))
-        if not check.ok:
-            failed += 1
-            click.echo(f"    → {check.repair}")
+@_placed
+def doctor(placed: Placed) -> None:
+    """Check the installation: a line a check; under each that fails what to do (→) and the command that does it ($)."""
+    from gateway import doctor as checks
+
+    click.echo(_read_from(placed))
+    failed = False
+    for check in checks.examine(placed):
+        failed = failed or not check.ok
+        for line in check.lines():
+            click.echo(line)
     sys.exit(1 if failed else 0)
 
 
+def _read_from(placed: Placed) -> str:
+    return f"设置 settings: {placed.path}"
+
+
 @main.command()
-@_CONFIG
+@_placed
 @click.option("--tls-cert", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None, help="certificate for all faces")
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None, help="its private key")
 @click.argument("face", type=click.Choice(["all", "desk", "enforcer"]), default="all")
-def serve(config: Path | None, face: str, tls_cert: Path | None, tls_key: Path | None) -> None:
+def serve(placed: Placed, face: str, tls_cert: Path | None, tls_key: Path | None) -> None:
     """Run both processes (two users when root), or one of them; without TLS flags a reverse proxy must end TLS."""
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key belong together")
-    settings = _settings(config)
+    settings = placed.settings
     if tls_cert is not None and tls_key is not None:
         settings = commands.with_tls(settings, tls_cert.resolve(), tls_key.resolve())
+    click.echo(_read_from(placed), err=True)
     try:
         sys.exit(commands.serve(settings, face, say=lambda line: click.echo(line, err=True)))
     except commands.CommandFailed as error:
@@ -90,35 +104,36 @@ def serve(config: Path | None, face: str, tls_cert: Path | None, tls_key: Path |
 
 
 @main.command()
-@_CONFIG
-def status(config: Path | None) -> None:
+@_placed
+def status(placed: Placed) -> None:
     """Say whether it may send, what is queued and unknown."""
     try:
-        found = commands.admin(_settings(config), "GET", "/v1/status")
+        found = commands.admin(placed.settings, "GET", "/v1/status")
     except commands.CommandFailed as error:
         raise click.ClickException(str(error)) from error
     for line in commands.status_lines(found):
         click.echo(line)
+    click.echo(_read_from(placed))
     sys.exit(0 if found["state"] == "ok" else 1)
 
 
 @main.command()
-@_CONFIG
-def backup(config: Path | None) -> None:
+@_placed
+def backup(placed: Placed) -> None:
     """Write a backup (desk, log, blobs; never a key file) and print where."""
     try:
-        click.echo(commands.make_backup(_settings(config)))
+        click.echo(commands.make_backup(placed.settings))
     except commands.CommandFailed as error:
         raise click.ClickException(str(error)) from error
 
 
 @main.command()
-@_CONFIG
+@_placed
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
-def restore(config: Path | None, folder: Path) -> None:
+def restore(placed: Placed, folder: Path) -> None:
     """Put a backup back while nothing runs; approvals that were open must be signed again."""
     try:
-        restored = commands.restore(_settings(config), folder)
+        restored = commands.restore(placed.settings, folder)
     except commands.CommandFailed as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"restored {restored.entries} entries; {restored.lost} newer entries are only in {restored.kept_copy or 'no copy'}")
@@ -131,17 +146,17 @@ def vault() -> None:
 
 
 @vault.command("status")
-@_CONFIG
-def vault_status(config: Path | None) -> None:
+@_placed
+def vault_status(placed: Placed) -> None:
     """Print whether it is open, its slots and terms, and what is on lease."""
-    _print(config, "GET", "/v1/vault")
+    _print(placed, "GET", "/v1/vault")
 
 
 @vault.command()
-@_CONFIG
+@_placed
 @click.option("--recovery", is_flag=True, help="use the printed recovery key instead of the passphrase")
 @click.option("--key-file", type=click.Path(path_type=Path), default=None)
-def unseal(config: Path | None, recovery: bool, key_file: Path | None) -> None:  # noqa: FBT001 -- click passes flags so
+def unseal(placed: Placed, recovery: bool, key_file: Path | None) -> None:  # noqa: FBT001 -- click passes flags so
     """Open the vault (asks for the secret; nothing on the command line)."""
     if key_file is not None:
         body = {"kind": "key_file", "path": str(key_file.resolve())}
@@ -149,21 +164,21 @@ def unseal(config: Path | None, recovery: bool, key_file: Path | None) -> None: 
         body = {"kind": "recovery", "secret": getpass.getpass("Recovery key: ")}
     else:
         body = {"kind": "passphrase", "secret": getpass.getpass("Passphrase: ")}
-    _print(config, "POST", "/v1/vault/unseal", body)
+    _print(placed, "POST", "/v1/vault/unseal", body)
 
 
 @vault.command()
-@_CONFIG
-def seal(config: Path | None) -> None:
+@_placed
+def seal(placed: Placed) -> None:
     """Forget every key; sending stops, drafting goes on."""
-    _print(config, "POST", "/v1/vault/seal", {})
+    _print(placed, "POST", "/v1/vault/seal", {})
 
 
 @vault.command()
-@_CONFIG
-def rotate(config: Path | None) -> None:
+@_placed
+def rotate(placed: Placed) -> None:
     """Begin a new key term and move every stored secret to it."""
-    _print(config, "POST", "/v1/vault/rotate", {})
+    _print(placed, "POST", "/v1/vault/rotate", {})
 
 
 @vault.group()
@@ -172,30 +187,30 @@ def slot() -> None:
 
 
 @slot.command("add")
-@_CONFIG
+@_placed
 @click.argument("kind", type=click.Choice(["passphrase", "recovery", "key-file"]))
 @click.option("--path", type=click.Path(path_type=Path), default=None, help="for key-file; made if missing")
-def slot_add(config: Path | None, kind: str, path: Path | None) -> None:
+def slot_add(placed: Placed, kind: str, path: Path | None) -> None:
     """Add a slot; a recovery key is printed once."""
     body = {"kind": kind.replace("-", "_")}
     if kind == "passphrase":
         body["secret"] = getpass.getpass("Passphrase (12 characters or more): ")
     if path is not None:
         body["path"] = str(path.resolve())
-    _print(config, "POST", "/v1/vault/slots", body)
+    _print(placed, "POST", "/v1/vault/slots", body)
 
 
 @slot.command("remove")
-@_CONFIG
+@_placed
 @click.argument("name")
-def slot_remove(config: Path | None, name: str) -> None:
+def slot_remove(placed: Placed, name: str) -> None:
     """Remove a slot by the name `qianfa vault status` shows; never the last."""
-    _print(config, "DELETE", f"/v1/vault/slots/{name}")
+    _print(placed, "DELETE", f"/v1/vault/slots/{name}")
 
 
-def _print(config: Path | None, method: str, path: str, body: dict[str, str] | None = None) -> None:
+def _print(placed: Placed, method: str, path: str, body: dict[str, str] | None = None) -> None:
     try:
-        click.echo(json.dumps(commands.admin(_settings(config), method, path, body), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(commands.admin(placed.settings, method, path, body), ensure_ascii=False, indent=2))
     except commands.CommandFailed as error:
         raise click.ClickException(str(error)) from error
 
@@ -206,41 +221,47 @@ def log_() -> None:
 
 
 @log_.command()
-@_CONFIG
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=None, help="a log.db elsewhere, such as a backup's")
-def verify(config: Path | None, data: Path | None) -> None:
-    """Hash every stored byte again and compare with every signature and the copy outside."""
-    verdict = commands.verify_log(_settings(config), data, progress=commands.progress_bar())
+@_placed
+@click.argument("elsewhere", type=click.Path(path_type=Path, exists=True), required=False)
+def verify(placed: Placed, elsewhere: Path | None) -> None:
+    """Hash every stored byte again and compare with every signature and the copy outside; ELSEWHERE is another log to verify, such as a backup's folder."""
+    from gateway import logfiles
+
+    verdict = logfiles.verify(placed.settings, elsewhere, progress=logfiles.progress_bar())
     click.echo(verdict.text)
     sys.exit(0 if verdict.ok else 1)
 
 
 @log_.command()
-@_CONFIG
+@_placed
 @click.argument("entry", type=int)
-def prove(config: Path | None, entry: int) -> None:
+def prove(placed: Placed, entry: int) -> None:
     """Print the proof that an entry is in the log (c2sp.org/tlog-proof)."""
+    from gateway import logfiles
+
     try:
-        click.echo(commands.prove(_settings(config), entry))
+        click.echo(logfiles.prove(placed.settings, entry))
     except commands.CommandFailed as error:
         raise click.ClickException(str(error)) from error
 
 
 @log_.command()
-@_CONFIG
+@_placed
 @click.argument("identifier", required=False)
 @click.option("--from", "first", type=click.IntRange(min=0), default=None, help="instead of an id: every entry from this number on")
 @click.option("--until", "last", type=click.IntRange(min=0), default=None, help="with --from: the last entry; default: the newest")
 @click.option("--to", "target", type=click.Path(path_type=Path), default=None, help="zip to write; default: ID.zip, or entries.zip")
-def export(config: Path | None, identifier: str | None, first: int | None, last: int | None, target: Path | None) -> None:
+def export(placed: Placed, identifier: str | None, first: int | None, last: int | None, target: Path | None) -> None:
     """Write the evidence pack about any id, or of every entry in a range; a stranger checks it with the verifier inside."""
+    from gateway import logfiles
+
     if (identifier is None) == (first is None) or (last is not None and first is None):
         raise click.UsageError("give an id, or --from with or without --until")
     try:
         if identifier is not None:
-            click.echo(commands.export(_settings(config), identifier, target or Path(f"{identifier}.zip")))
+            click.echo(logfiles.export(placed.settings, identifier, target or Path(f"{identifier}.zip")))
         else:
-            click.echo(commands.export_range(_settings(config), first or 0, last, target or Path("entries.zip")))
+            click.echo(logfiles.export_range(placed.settings, first or 0, last, target or Path("entries.zip")))
     except commands.CommandFailed as error:
         raise click.ClickException(str(error)) from error
 

@@ -152,7 +152,9 @@ def load(path: Path) -> Settings:
         with path.open("rb") as file:
             return Settings.model_validate(tomllib.load(file))
     except FileNotFoundError as error:
-        raise SettingsWrong(f"there are no settings at {path}: name them with --config FILE, or make some with `qianfa init`") from error
+        raise SettingsWrong(
+            f"没有设置：{path}。用 --data 指明数据目录，或用 --config 指明文件；还没有建立时先运行 qianfa init / there are no settings at {path}: name the data folder "
+            "with --data or the file with --config, or make some with `qianfa init`") from error
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise SettingsWrong(f"{path}: {error}") from error
     except ValidationError as error:

@@ -160,10 +160,10 @@ def _hand_down(folder: int, path: Path, uid: int, gid: int, depth: int = 0) -> N
             os.close(handle)
 
 
-def as_owner(folder: Path, do: Callable[[], str]) -> str:
+def as_owner(folder: Path, do: Callable[[], str], *, patience: int = PATIENCE) -> str:
     """Return what `do` returns, done by the user who owns `folder`: in a process of its own where that is not the one who runs this.
 
-    Only text comes back. Whatever `do` needs must be imported before: the interpreter's own folder may be out of that user's reach.
+    Only text comes back, at most 64 KB of it. That process is ended after `patience` seconds; 0 for as long as it takes. Whatever `do` needs must be imported before: the interpreter's own folder may be out of that user's reach.
 
     Raises:
         OSError: `do` failed there, as the message says, or its process was ended.
@@ -175,7 +175,7 @@ def as_owner(folder: Path, do: Callable[[], str]) -> str:
     pid = os.fork()
     if pid == 0:
         os.close(ours)
-        _live(theirs, found.st_uid, found.st_gid, do)
+        _live(theirs, found.st_uid, found.st_gid, do, patience)
     os.close(theirs)
     try:
         with os.fdopen(ours, "rb") as answers:
@@ -187,12 +187,12 @@ def as_owner(folder: Path, do: Callable[[], str]) -> str:
     return answer[1:]
 
 
-def _live(answers: int, uid: int, gid: int, do: Callable[[], str]) -> None:
+def _live(answers: int, uid: int, gid: int, do: Callable[[], str], patience: int) -> None:
     """Be the process of `as_owner`; does not return."""
     with suppress(BaseException):  # nothing of the caller's may run here: neither its handlers nor its ends
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(PATIENCE)
+            signal.alarm(patience)
             os.setgroups([])
             os.setresgid(gid, gid, gid)
             os.setresuid(uid, uid, uid)

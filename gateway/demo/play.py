@@ -194,7 +194,7 @@ class Story:
         target.commit()
         source.close()
         target.close()
-        done = self.cli("log", "verify", "--data", str(copy))
+        done = self.cli("log", "verify", str(copy))
         self._expect(done.returncode == 1 and "40" in done.stdout, done.stdout + done.stderr)
         self.say("副本里第 40 条改了一个字节：" + done.stdout.splitlines()[0].lstrip("✗ "), good=False)
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.config import Settings
 from gateway.enforcer.lifecycle import restored_mark
@@ -22,8 +22,8 @@ from gateway.enforcer.startup import InUse, StartRefused, check, hold
 from gateway.log import audit
 from gateway.log.checkpoint import parse_checkpoint, parse_vkey, split_note
 from gateway.log.copies import CheckpointCopies, newest_copy
+from gateway.log.errors import LogUnavailable
 from gateway.log.store import StoreReader
-from gateway.log.writer import catch_up
 from gateway.ownership import NotPlain, as_owner, copy_into, open_regular
 
 DATABASES: Final = ("log.db", "sealed.db", "values.db")
@@ -72,92 +72,168 @@ def _snapshot(source: Path, target: Path) -> str:
 def make(settings: Settings, *, now: datetime | None = None, desk: Path | None = None) -> Path:
     """Write a backup into a new folder and return it; safe while both processes run. `desk` is a copy of the desk's part made before.
 
+    The folder has its name once all of it is on the disk; a folder in `.part` is one that was cut off by the end of the process.
+
     Raises:
-        OSError, sqlite3.Error: it could not be written; an unfinished folder ends in `.part`.
+        OSError, sqlite3.Error: it could not be written; nothing is left of it, nor of `desk` where that was taken over.
     """
     name = (now or datetime.now(UTC)).strftime("backup-%Y%m%dT%H%M%S.%fZ")
+    settings.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = settings.backups / f"{name}.part"
-    (part / "enforcer").mkdir(mode=0o700, parents=True)
+    part.mkdir(mode=0o700)
+    try:
+        _fill(part, settings, desk)
+        _settle(part)
+        final = settings.backups / name
+        part.replace(final)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    _settle_folder(settings.backups)
+    return final
+
+
+def _fill(part: Path, settings: Settings, desk: Path | None) -> None:
     if desk is not None:
         desk.replace(part / "desk")
     else:
         (part / "desk").mkdir(mode=0o700)
         _copy_database(settings.desk_data / "desk.db", part / "desk" / "desk.db")
         copy_into(part / "desk" / "blobs", _parts(settings.desk_data / "blobs"))
+    (part / "enforcer").mkdir(mode=0o700)
     for database in DATABASES:
         _copy_database(settings.enforcer_data / database, part / "enforcer" / database)
     copy_into(part / "enforcer" / "blobs", _parts(settings.enforcer_data / "blobs"))
-    final = settings.backups / name
-    part.replace(final)
-    return final
 
 
 def _copy_database(source: Path, target: Path) -> None:
     if not source.exists():
         return
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))  # never open to others, not for a moment
     origin, copy = sqlite3.connect(f"file:{source}?mode=ro", uri=True), sqlite3.connect(target)
     try:
         origin.backup(copy)  # in one step: a snapshot, however much is written meanwhile
     finally:
         origin.close()
         copy.close()
-    target.chmod(0o600)
+
+
+def _settle(folder: Path) -> None:
+    """Make everything in `folder` durable: what bears a whole copy's name must be whole after a power cut too."""
+    for inner, _, files in os.walk(folder):
+        for name in files:
+            with (Path(inner) / name).open("rb") as file:
+                os.fsync(file.fileno())
+        _settle_folder(Path(inner))
+
+
+def _settle_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _parts(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in sorted(folder.iterdir()) if not path.name.startswith(".")} if folder.is_dir() else {}
 
 
-def restore(settings: Settings, backup: Path) -> Restored:
+Owner = tuple[int, int]
+"""A user and a group."""
+
+
+def restore(settings: Settings, backup: Path, *, owners: tuple[Owner, Owner] | None = None) -> Restored:
     """Put a backup in the place of the data folders and mark the restore for the next unsealing.
 
-    The folders and the checkpoint copy that stood there are moved aside, never deleted.
+    The folders and the checkpoint copy that stood there are moved aside, never deleted. As root with `owners`, the enforcer's and the
+    desk's, what is restored is theirs, and it is the enforcer's user who opens the log: a backup may be of anybody's making.
 
     Raises:
         RestoreRefused: the backup's log is not whole or is another deployment's, or an enforcer runs on the data.
+        OSError, LogUnavailable: it could not be read or written.
     """
     if settings.enforcer_data.exists():
         try:
             os.close(hold(settings.enforcer_data))
         except InUse as error:
             raise RestoreRefused(f"{error.zh} / {error.en}") from error
-    log = backup / "enforcer" / "log.db"
-    if not log.exists():
-        raise RestoreRefused(f"{backup} holds no log")
-    report = audit.verify_store(log, parse_vkey(settings.log_key))
+    if not (backup / "enforcer" / "log.db").exists():
+        raise RestoreRefused(f"{backup} 里没有存证 / {backup} holds no log")
+    enforcer, desk = owners if owners is not None else (None, None)
+    fresh = {settings.enforcer_data: (backup / "enforcer", enforcer), settings.desk_data: (backup / "desk", desk)}
     try:
-        check(report)
-    except StartRefused as error:
-        raise RestoreRefused(f"{error.zh} / {error.en}") from error
-    if report.checkpoint is None:
-        raise RestoreRefused("the backup's log is empty")
-    known = newest_copy(settings.copies) if settings.copies.exists() else None
-    lost = max(0, parse_checkpoint(split_note(known)[0]).size - report.size) if known else 0
-    stamp = datetime.now(UTC).strftime("before-restore-%Y%m%dT%H%M%SZ")
-    fresh = [(_fresh(folder, source), folder) for folder, source in (
-        (settings.enforcer_data, backup / "enforcer"), (settings.desk_data, backup / "desk"))]
+        for folder, (source, owner) in fresh.items():
+            _fresh(folder, source, owner)
+        found = _marked(settings, _beside(settings.enforcer_data))
+        for folder in fresh:
+            _settle(_beside(folder))
+    except BaseException:
+        for folder in fresh:
+            shutil.rmtree(_beside(folder), ignore_errors=True)
+        raise
+    lost = max(0, _size_of_copy(settings.copies) - found["size"])
+    stamp = datetime.now(UTC).strftime("before-restore-%Y%m%dT%H%M%S.%fZ")  # two restores in one second keep apart what they move aside
     kept = _move_aside(settings.copies, stamp)
-    for new, folder in fresh:
+    for folder in fresh:
         _move_aside(folder, stamp)
-        new.replace(folder)
-    _new_copy(settings)
-    root = report.checkpoint.root.hex()
-    mark = {"origin": report.checkpoint.origin, "size": report.checkpoint.size, "root": root, "epoch": secrets.token_hex(8)}
-    restored_mark(settings.enforcer_data).write_text(json.dumps(mark), encoding="utf-8")
-    return Restored(entries=report.size, lost=lost, kept_copy=kept)
+        _beside(folder).replace(folder)
+        _settle_folder(folder.parent)
+    _new_copy(settings, enforcer)
+    return Restored(entries=found["size"], lost=lost, kept_copy=kept)
 
 
-def _fresh(folder: Path, source: Path) -> Path:
+def _beside(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".restoring")
+
+
+def _fresh(folder: Path, source: Path, owner: Owner | None) -> None:
     """Copy `source` beside `folder`, so that what stands there is moved aside only when the whole backup is here."""
-    new = folder.with_name(folder.name + ".restoring")
+    new = _beside(folder)
     if new.exists():
         shutil.rmtree(new)  # of a restore that was cut off
     folder.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     try:
-        copy_into(new, _parts(source))
+        copy_into(new, _parts(source), to=owner)
     except NotPlain as error:
         raise RestoreRefused(f"备份里有不是普通文件的东西 / the backup holds something that is no plain file: {error.filename}") from error
-    return new
+
+
+def _marked(settings: Settings, folder: Path) -> dict[str, Any]:
+    """Verify the copied log as its owner, leave the mark beside it, and return what the mark says.
+
+    Raises:
+        RestoreRefused: it is not whole, or another deployment's.
+    """
+    epoch = secrets.token_hex(8)
+
+    def judged() -> str:
+        try:
+            report = audit.verify_store(folder / "log.db", parse_vkey(settings.log_key))
+            check(report)
+        except StartRefused as error:
+            return json.dumps({"refused": f"{error.zh} / {error.en}"})
+        except LogUnavailable as error:
+            return json.dumps({"refused": f"备份里的存证读不出来 / the backup's log cannot be read: {error.code} {error}"})
+        if report.checkpoint is None:
+            return json.dumps({"refused": "备份里的存证是空的 / the backup's log is empty"})
+        mark = {"origin": report.checkpoint.origin, "size": report.checkpoint.size, "root": report.checkpoint.root.hex(), "epoch": epoch}
+        restored_mark(folder).write_text(json.dumps(mark), encoding="utf-8")
+        return json.dumps(mark)
+
+    found: dict[str, Any] = json.loads(as_owner(folder, judged, patience=0))
+    if "refused" in found:
+        raise RestoreRefused(found["refused"])
+    return found
+
+
+def _size_of_copy(copies: Path) -> int:
+    """Return the size that the copy's newest line names; 0 where there is none."""
+    if not copies.exists():
+        return 0
+    open_regular(copies).close()
+    known = newest_copy(copies)
+    return parse_checkpoint(split_note(known)[0]).size if known else 0
 
 
 def _move_aside(path: Path, stamp: str) -> Path | None:
@@ -168,9 +244,17 @@ def _move_aside(path: Path, stamp: str) -> Path | None:
     return kept
 
 
-def _new_copy(settings: Settings) -> None:
+def _new_copy(settings: Settings, owner: Owner | None) -> None:
     settings.copies.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    copies = CheckpointCopies.open(settings.copies, new=True)
-    with StoreReader.open_readonly(settings.enforcer_data / "log.db") as store:
-        catch_up(store, copies)
-    copies.close()
+
+    def filled() -> str:
+        with StoreReader.open_readonly(settings.enforcer_data / "log.db") as store:
+            for row in store.checkpoints():
+                copies.append(row.note, row.leaves)
+        copies.sync()
+        return ""
+
+    with CheckpointCopies.open(settings.copies, new=True) as copies:
+        as_owner(settings.enforcer_data, filled, patience=0)
+    if owner is not None:
+        os.chown(settings.copies, *owner, follow_symlinks=False)

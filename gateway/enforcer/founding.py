@@ -20,6 +20,7 @@ from gateway.log.merkle import Tree
 from gateway.log.store import LogStore
 from gateway.log.writer import LogWriter
 from gateway.machine.state import State
+from gateway.place import FILE
 from gateway.protocol import instants
 from gateway.protocol.commands import FirstPerson, Grade, OpenDeployment, Request, StoredRow
 from gateway.protocol.entries import SYSTEM
@@ -61,7 +62,8 @@ def found(
 ) -> Founded:
     """Make a deployment from `draft`, whose `deployment` and `log_key` are filled in here.
 
-    `people` are the names of the two founders. A key file is made where the draft names one that does not exist.
+    The settings are written to `config`, with a link to them in the data folder, or into the data folder itself. `people` are the names of
+    the two founders. A key file is made where the draft names one that does not exist.
 
     Raises:
         AlreadyFounded: the data folder holds a log, or `config` exists.
@@ -70,8 +72,9 @@ def found(
     if len({name.strip() for name in people}) != 2 or len(people) != 2:
         raise ValueError("two different people are needed")
     folder = draft.enforcer_data
-    path = config or draft.data / "qianfa.toml"
-    if (folder / "log.db").exists() or path.exists():
+    own = draft.data / FILE
+    path = config.absolute() if config is not None else own
+    if (folder / "log.db").exists() or path.exists() or own.is_symlink() or own.exists():
         raise AlreadyFounded(str(folder))
     _folders(draft)
     deployment = "dep-" + secrets.token_hex(6)
@@ -83,6 +86,8 @@ def found(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(dump(settings), encoding="utf-8")
     path.chmod(0o644)
+    if not own.exists():
+        own.symlink_to(path)
     new.vault.seal()
     return Founded(settings=settings, recovery_key=recovery, fingerprint=signer.key.fingerprint, codes=codes)
 

@@ -24,6 +24,10 @@ from gateway.log.merkle import Tree
 
 TOKEN_PREFIX: Final = b"qf1."
 _TIME: Final = (1980, 1, 1, 0, 0, 0)
+_HERE: Final = resources.files("gateway.log")
+_README: Final = _HERE.joinpath("pack_readme.txt").read_bytes()
+_VERIFIER: Final = _HERE.joinpath("verify.py").read_bytes()
+"""Read at once: who writes a pack later may be a user who cannot reach the installation's own folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ def token_parts(text: bytes) -> tuple[bytes, bytes]:
 def _shared_files(
     note: str, chain: KeyChain, values: Sequence[SaltedValue], blobs: Iterable[bytes], approval_key: bytes | None
 ) -> dict[str, bytes]:
-    files = {"checkpoint.txt": note.encode(), "README.txt": _resource("pack_readme.txt"), "verify.py": _resource("verify.py")}
+    files = {"checkpoint.txt": note.encode(), "README.txt": _README, "verify.py": _VERIFIER}
     for index, key in enumerate(chain.keys):
         files[f"keys/log-{index}.pem"] = _pem(key.public)
     if approval_key is not None:
@@ -165,10 +169,6 @@ def _member(name: str) -> zipfile.ZipInfo:
 
 def _pem(public: bytes) -> bytes:
     return Ed25519PublicKey.from_public_bytes(public).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _resource(name: str) -> bytes:
-    return resources.files("gateway.log").joinpath(name).read_bytes()
 
 
 def _b64(data: bytes) -> str:

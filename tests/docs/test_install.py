@@ -126,7 +126,7 @@ def test_the_how_tos_install_back_up_and_restore(house: House) -> None:
     assert running.returncode != 0
     assert "stop the enforcer first" in running.stderr
     assert house.stop() == 0
-    assert house.run("log", "verify", *config, "--data", folder).returncode == 0
+    assert house.run("log", "verify", *config, folder).returncode == 0
     restored = house.told("backup-restore.md", "qianfa restore", folder)
     assert restored.returncode == 0, restored.stderr
     assert "before-restore" in restored.stdout

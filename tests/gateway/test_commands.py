@@ -17,13 +17,14 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway import cli, commands
+from gateway import cli, commands, doctor
 from gateway.config import Settings, load
 from gateway.enforcer.admin import init_admin
 from gateway.enforcer.founding import signer_of
 from gateway.listening import serve_unix
 from gateway.log import verify
 from gateway.log.checkpoint import LogKey, Signer, rotation_data
+from gateway.place import FILE, Placed
 from gateway.protocol.commands import Change, Grade, Request, RotateLogKey
 from gateway.protocol.entries import SYSTEM, EntryType
 from tests.gateway.enforcer.house import House, found_house, open_house
@@ -53,6 +54,11 @@ async def running(tmp_path: Path) -> AsyncIterator[House]:
         app = init_admin(house.parts, house.lifecycle, peer_uids=frozenset({os.getuid()}))
         await serve_unix(stack, app, house.parts.settings.admin_socket, mode=0o600)
         yield house
+
+
+def placed(settings: Settings) -> Placed:
+    """Return the settings of a house with the file that they stand in."""
+    return Placed(settings=settings, path=settings.data / FILE)
 
 
 async def said(house: House, *arguments: str, given: str | None = None) -> Result:
@@ -251,11 +257,11 @@ def _people(settings: Settings) -> list[str]:
 
 async def test_doctor_has_a_line_a_check_each_with_its_repair(running: House) -> None:
     """Running and whole, most lines hold; every line that does not names a repair."""
-    checks = {check.name: check for check in await asyncio.to_thread(lambda: list(commands.doctor(running.parts.settings)))}
+    checks = {check.name: check for check in await asyncio.to_thread(lambda: list(doctor.examine(placed(running.parts.settings))))}
     for name in ("log exists / 存证库在", "64 MB reserve / 预留空间", "write-ahead log / WAL", "vault is open / 密钥库已开", "two host names / 两个域名",
                  "key file is 0400, no link / 密钥文件权限", "no row the log does not know / 无未登记密文"):
         assert checks[name].ok, name
-    assert all(check.repair for check in checks.values() if not check.ok)
+    assert all(check.repair or check.command for check in checks.values() if not check.ok)
     running.parts.settings.copies.rename(running.parts.settings.copies.with_name("moved"))
     done = await said(running, "doctor")
     running.parts.settings.copies.with_name("moved").rename(running.parts.settings.copies)
@@ -265,8 +271,8 @@ async def test_doctor_has_a_line_a_check_each_with_its_repair(running: House) ->
 
 def test_doctor_without_an_enforcer_says_how_to_start_it(tmp_path: Path) -> None:
     """Nothing runs: one line says so and how to start."""
-    checks = {check.name: check for check in commands.doctor(found_house(tmp_path).settings)}
-    assert checks["enforcer answers / 签发服务在运行"].repair == "qianfa serve"
+    checks = {check.name: check for check in doctor.examine(placed(found_house(tmp_path).settings))}
+    assert "serve --config" in checks["enforcer answers / 签发服务在运行"].command
 
 
 def test_a_missing_settings_file_is_said(tmp_path: Path) -> None:

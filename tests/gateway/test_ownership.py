@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sqlite3
 import stat
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from gateway import commands, launcher, ownership
+from gateway import commands, doctor, launcher, logfiles
 from gateway.config import PROGRESS, Settings
 from gateway.enforcer import backup
 from gateway.log.errors import LogUnavailable
 from gateway.ownership import NotPlain, as_owner, copy_into, hand_down, open_regular
+from gateway.place import FILE, Placed
 from tests.gateway.enforcer.house import found_house
 
 ROOT = os.getuid() == 0
 DESK, ENFORCER = 23_456, 23_457
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Give a folder that other users may pass through."""
-    made = Path(tempfile.mkdtemp(prefix="qianfa-owner-", dir="/var/tmp"))
-    made.chmod(0o755)
-    yield made
-    shutil.rmtree(made)
 
 
 def _link(place: Path) -> None:
@@ -154,14 +144,13 @@ def test_what_is_done_for_another_user_is_done_as_that_user(folder: Path) -> Non
     assert as_owner(folder, lambda: str(os.getpid())) == str(os.getpid())
 
 
-def test_what_hangs_for_another_user_is_given_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_hangs_for_another_user_is_given_up(folder: Path) -> None:
     """A file that is waited for there holds up nobody for ever."""
     assert ROOT, "another user takes root"
     os.chown(folder, DESK, DESK)
-    monkeypatch.setattr(ownership, "PATIENCE", 1)
     began = time.monotonic()
     with pytest.raises(OSError, match="ended"):
-        as_owner(folder, lambda: time.sleep(60) or "")
+        as_owner(folder, lambda: time.sleep(60) or "", patience=1)
     assert time.monotonic() - began < 30
     os.chown(folder, 0, 0)
 
@@ -214,7 +203,7 @@ def test_an_export_is_not_written_through_a_link(folder: Path) -> None:
     victim.write_text("kept")
     for name in ("pack.zip", "pack.zip.part"):
         (folder / name).symlink_to(victim)
-    commands.export_range(settings, 0, None, folder / "pack.zip")
+    logfiles.export_range(settings, 0, None, folder / "pack.zip")
     assert victim.read_text() == "kept"
     assert not (folder / "pack.zip").is_symlink()
     assert not list(folder.glob(".pack.zip*"))
@@ -225,11 +214,11 @@ def test_doctor_opens_nothing_but_a_plain_file_as_the_log(folder: Path, trick: s
     """Asked by root, in the enforcer's folder: a pipe is not waited for, a link not followed; the line says that it is no write-ahead log."""
     settings = found_house(folder).settings
     log = settings.enforcer_data / "log.db"
-    lines = {check.name: check for check in commands.doctor(settings)}
+    lines = {check.name: check for check in doctor.examine(Placed(settings=settings, path=settings.data / FILE))}
     assert lines["write-ahead log / WAL"].ok
     log.rename(folder / "moved")
     TRICKS[trick](log)
-    lines = {check.name: check for check in commands.doctor(settings)}
+    lines = {check.name: check for check in doctor.examine(Placed(settings=settings, path=settings.data / FILE))}
     assert not lines["write-ahead log / WAL"].ok
 
 

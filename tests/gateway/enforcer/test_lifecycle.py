@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway import commands
+from gateway import logfiles
 from gateway.config import Settings, load
 from gateway.enforcer import backup
 from gateway.enforcer.lifecycle import bound_rows
@@ -441,7 +441,7 @@ async def test_a_backup_holds_no_key_and_no_secret_and_opens_with_the_key_file(h
             assert CANARY.encode() not in data
             assert key.read_bytes() not in data
             assert path.stat().st_mode & 0o077 == 0 or path.parent.name != "enforcer"
-    assert commands.verify_log(hand.parts.settings, folder, progress=lambda _done, _total: None).ok
+    assert logfiles.verify(hand.parts.settings, folder, progress=lambda _done, _total: None).ok
 
 
 async def test_a_backup_made_while_it_runs_is_whole(hand: House) -> None:

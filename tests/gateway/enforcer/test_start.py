@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import commands
+from gateway import commands, logfiles
 from gateway.config import Settings, load
 from gateway.enforcer.building import check_settings
 from gateway.enforcer.startup import InUse, LogRefused, RowsRefused, StartRefused, start
@@ -124,27 +124,27 @@ async def test_rows_changed_in_the_log_keep_it_down_and_are_named(
     harm(closed)
     why = await refused(closed)
     assert isinstance(why, LogRefused)
-    verdict = commands.verify_log(closed.settings, None, progress=lambda _done, _total: None)
+    verdict = logfiles.verify(closed.settings, None, progress=lambda _done, _total: None)
     assert not verdict.ok
     for text in (why.zh, why.en, verdict.text):
         assert (place or str(size)) in text
 
 
 async def test_one_byte_of_a_copied_log_is_named(tmp_path: Path) -> None:
-    """`qianfa log verify --data` of a copy in which one byte differs names the entry; an untouched older copy is whole."""
+    """`qianfa log verify FILE` of a copy in which one byte differs names the entry; an untouched older copy is whole."""
     closed = await made(tmp_path)
     copy = tmp_path / "copy" / "log.db"
     copy.parent.mkdir()
     shutil.copy(closed.log, copy)
     await reopened(closed)
-    assert commands.verify_log(closed.settings, copy.parent, progress=lambda _done, _total: None).ok
+    assert logfiles.verify(closed.settings, copy.parent, progress=lambda _done, _total: None).ok
     with StoreReader.open_readonly(closed.log) as store:
         body = next(store.read(9, 10))
     data = bytearray(copy.read_bytes())
     at = data.index(body) + len(body) // 2
     data[at] ^= 1
     copy.write_bytes(data)
-    verdict = commands.verify_log(closed.settings, copy, progress=lambda _done, _total: None)
+    verdict = logfiles.verify(closed.settings, copy, progress=lambda _done, _total: None)
     assert not verdict.ok
     assert "第 9 条" in verdict.text
     assert "entry 9" in verdict.text
@@ -190,7 +190,7 @@ async def test_without_the_copy_outside_it_stays_down(tmp_path: Path, how: str) 
     if how == "empty":
         closed.settings.copies.touch()
     assert str(closed.settings.copies) in (await refused(closed)).zh
-    assert not commands.verify_log(closed.settings, None, progress=lambda _done, _total: None).ok
+    assert not logfiles.verify(closed.settings, None, progress=lambda _done, _total: None).ok
     backup = await asyncio.to_thread(commands.make_backup, closed.settings)
     await asyncio.to_thread(commands.restore, closed.settings, Path(backup))
     epoch = (await reopened(closed)).state.epoch
