@@ -80,11 +80,8 @@ class Senders:
         except NotSent:
             raise
         except Exception as error:  # whatever is wrong with one notice or one address must not keep the others from going out
-            raise NotSent(f"{type(error).__name__}: {self._without_key(str(error))}") from error
-
-    def _without_key(self, text: str) -> str:
-        """Return a fault's words without the robot's address, whose query is its key."""
-        return text.replace(self._notices.robot, "the robot's address") if self._notices.robot else text
+            said = str(error) if way == "mail" else _without_address(error)
+            raise NotSent(f"{type(error).__name__}: {said}") from error
 
     def _mail(self, address: str, message: Message) -> None:
         mail = EmailMessage()
@@ -119,6 +116,11 @@ class Senders:
                 raise NotSent(f"status {response.status}")
             if self._notices.robot_kind in {"wecom", "dingtalk", "feishu"}:
                 _check_answer(await _whole(response))
+
+
+def _without_address(error: Exception) -> str:
+    """Return what the system says of a fault, and nothing of what the client says: it may spell the robot's address, which holds the key."""
+    return (error.strerror or "") if isinstance(error, OSError) else ""
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

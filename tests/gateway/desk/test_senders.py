@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 import ssl
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from gateway.clock import Clock
 from gateway.config import Notices
 from gateway.desk.app import WORDS
 from gateway.desk.database import migrate, open_engine, sessions
+from gateway.desk.notify import senders
 from gateway.desk.notify.messages import Message
 from gateway.desk.notify.outbox import Outbox
 from gateway.desk.notify.senders import ANSWER_LIMIT, NotSent, Senders
@@ -116,13 +119,19 @@ async def test_a_robots_answer_is_read_whole(pieces: list[bytes], heard: bool) -
     assert len(asked) == 1
 
 
-async def test_a_robots_key_stands_in_no_error() -> None:
-    """What is noted of a failed notice, and shown on the status page's side of the log, never holds the robot's address."""
-    robot = "http://127.0.0.1:9/robot?key=canary-5d1f"
-    with pytest.raises(NotSent) as refused:
-        await Senders(Notices(robot=robot, robot_kind="wecom")).send("robot", "group", message())
-    assert "canary" not in str(refused.value)
-    assert Senders(Notices(robot=robot, robot_kind="wecom"))._without_key(f"InvalidURL: {robot}") == "InvalidURL: the robot's address"
+async def test_a_robots_key_stands_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is noted of a failed notice never holds the robot's address: refused, not answered, or no address, however it is spelt."""
+    monkeypatch.setattr(senders, "DEADLINE", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, ExitStack() as callers:
+        for _ in range(4):  # the queue is full: who calls now waits until the deadline
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(deaf.getsockname())
+        for robot in ("http://127.0.0.1:9/hook/canary?key=canary-5d1f", f"http://LOCALHOST.:{deaf.getsockname()[1]}/%63anary?key=%63anary-5d1f",
+                      f"http://127.0.0.1:{deaf.getsockname()[1]}/hook/canary?key=canary-5d1f", "http://127.0.0.1:99999/canary?key=%63anary"):
+            with pytest.raises(NotSent) as refused:
+                await Senders(Notices(robot=robot, robot_kind="wecom")).send("robot", "group", message())
+            assert "anary" not in str(refused.value)
 
 
 class TlsMailServer:

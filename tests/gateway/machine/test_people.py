@@ -158,7 +158,11 @@ def test_counters_that_stay_zero_are_not_used(company: Company) -> None:
     for _ in range(2):
         submission = company.submit("lu", "ch_web")
         command = company.sign_command("gu", company.item("gu", submission, "approve"))
-        company.proven(replace(command, proof=replace(command.proof, factor="phone", sign_count=0)), "gu")
+        command = replace(command, proof=replace(command.proof, factor="phone", sign_count=0))
+        company.proven(command, "gu")
+    company.do(c.TakeBack(submission=submission, stage=command.items[0].stage), "gu")
+    with denied("code_reused"):  # the same assertion again, after it was taken back: no counter tells, the nonce does
+        company.proven(replace(command, items=(replace(command.items[0], seen=company.state.submissions[submission].seq),)), "gu")
 
 
 def test_a_proof_by_a_factor_that_has_gone_since_still_counts(company: Company) -> None:
