@@ -131,7 +131,7 @@ export interface Submission {
   scheduled: string | null; title: string; state: string; made_at: string; since: string;
   window_to: string; waiting: { words: string; people: { name: string; office: string; extension: string }[] }[];
   returned: { by: string; at: string; reason: string; text: string } | null; notes: Note[];
-  publications: { id: string; channel: string; name: string; state: string; url: string }[];
+  publications: { id: string; channel: string; name: string; state: string; url: string; revision: number }[];
   seq: number; nudge: { sent_to: { name: string; office: string }[]; next_at: string } | null;
 }
 

@@ -2,7 +2,7 @@
 
 import { chip, h } from '../ui/dom.js';
 import { nudge } from '../ui/nudge.js';
-import { publications } from '../ui/publications.js';
+import { outOf, publications } from '../ui/publications.js';
 import { t, when } from '../words.js';
 import { reason } from './notes.js';
 
@@ -24,6 +24,8 @@ export function drawOutcome(host, draft, remote, now, known, other, acts) {
   }
   const state = now?.state ?? remote.state;
   const returned = state === 'returned';
+  const left = state === 'in_review' || (state === 'released' && (now?.waiting ?? []).length > 0);
+  const part = outOf(now).size > 0;
   const revisable = ['returned', 'recalled', 'expired'].includes(state);
   host.replaceChildren(
     h('h2', {}, now?.title || draft.title), chip(state), ' ', now ? nudge(now, acts.nudged, acts.failed) ?? '' : '',
@@ -34,7 +36,8 @@ export function drawOutcome(host, draft, remote, now, known, other, acts) {
     ...(returned && now ? reason(now) : []),
     ...(returned ? (now?.notes ?? []).map(({ quote, note }) => h('p', { class: 'note' }, quote ? h('q', {}, quote) : null, ` ${note}`)) : []),
     now ? h('p', { class: 'meta' }, state === 'in_review' ? t('madeAt', now.revision, when(now.made_at), when(now.window_to)) : t('madeOn', now.revision, when(now.made_at))) : '',
-    h('p', { class: 'row' }, revisable ? button('revise', acts.revise, 'primary') : '', state === 'in_review' ? button('recall', acts.recall) : '', button('close', acts.close)),
+    part && (left || revisable) ? h('p', { class: 'meta', id: 'partly' }, t('partlyOut')) : '',
+    h('p', { class: 'row' }, revisable ? button('revise', acts.revise, 'primary') : '', left ? button(part ? 'recallRest' : 'recall', acts.recall) : '', button('close', acts.close)),
   );
 }
 

@@ -12,6 +12,7 @@ import { faults, standIn } from './faults.js';
 import { drawNotes } from './notes.js';
 import { drawOutcome } from './outcome.js';
 import { drawPreflight, drawRemoved, drawReport } from './preflight.js';
+import { outOf } from '../ui/publications.js';
 
 /** @typedef {import('../types').Draft} Draft */
 /** @typedef {import('../types').Remote} Remote */
@@ -35,6 +36,8 @@ let blocking = 0;
 /** @type {import('../types').Blackout[]} */
 let dark = [];
 let revising = false;
+/** @type {ReturnType<typeof outOf>} */
+let out = new Map();
 let other = false;
 /** @type {Record<string, ReturnType<typeof setTimeout> | undefined>} */
 const timers = {};
@@ -75,6 +78,7 @@ async function show(next) {
   other = false;
   blocking = 0;
   dark = [];
+  out = new Map();
   for (const id of ['notice', 'notes', 'removed', 'preflight']) at(id).replaceChildren();
   at('empty').hidden = next !== null;
   if (next === null) {
@@ -167,7 +171,7 @@ async function drawForm() {
   at('otherNow').hidden = !other;
   at('again').hidden = mine.tab === null || Boolean(mine.act);
   if (mine.act) drawAct(at('channels'), known, mine.act, mine.title);
-  else drawChannels(at('channels'), known, mine, dark, (ids) => {
+  else drawChannels(at('channels'), known, mine, dark, out, (ids) => {
     if (open) open = { ...open, channels: ids };
     changed();
   });
@@ -315,10 +319,15 @@ async function closeDraft(mine) {
   await show(null);
 }
 
-/** Back to the form with everything kept, the notes at their places. @param {Submission | null} found */
+/** Back to the form with everything kept, the notes at their places; what is out is not offered again. @param {Submission | null} found */
 async function revise(found) {
   clearTimeout(timers['follow']);
   revising = true;
+  out = outOf(found);
+  if (open && !open.act) {
+    open = { ...open, channels: open.channels.filter((id) => !out.has(id)) };
+    await keepDraft(open);
+  }
   at('notice').replaceChildren();
   await redraw();
   if (found?.state === 'returned') drawNotes(at('notes'), found, editor, field, changed);

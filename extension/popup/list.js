@@ -1,7 +1,7 @@
 /** The popup's list: what came back and what is under way, then what was released, with its links. */
 
 import { nudge } from '../ui/nudge.js';
-import { publications } from '../ui/publications.js';
+import { outOf, publications } from '../ui/publications.js';
 import { chip, h } from '../ui/dom.js';
 import { t } from '../words.js';
 
@@ -15,7 +15,7 @@ const RELEASED = 2;
 export function drawList(host, state, acts) {
   const list = /** @type {Submission[]} */ (state.submissions);
   const mine = new Map(state.drafts.map((/** @type {any} */ item) => [item.submission, String(item.id)]));
-  const open = list.filter((item) => ['returned', 'in_review'].includes(item.state)).sort((a, b) => Number(b.state === 'returned') - Number(a.state === 'returned'));
+  const open = list.filter((item) => ['returned', 'in_review'].includes(item.state) || (item.state === 'recalled' && outOf(item).size > 0)).sort((a, b) => Number(b.state === 'returned') - Number(a.state === 'returned'));
   const released = list.filter((item) => ['released', 'done'].includes(item.state));
   const title = (/** @type {Submission} */ item) => {
     const id = mine.get(item.id);
@@ -23,7 +23,7 @@ export function drawList(host, state, acts) {
     const address = state.session ? `${state.session.address}/submissions/${encodeURIComponent(item.id)}` : null;
     return h('a', { href: address, target: '_blank', rel: 'noreferrer' }, item.title || t('untitled'));
   };
-  const row = (/** @type {Submission} */ item) => h('li', {}, chip(item.state), ' ', title(item), holder(item), ' ', nudge(item, acts.again, acts.failed));
+  const row = (/** @type {Submission} */ item) => h('li', {}, chip(item.state), ' ', title(item), holder(item), ' ', nudge(item, acts.again, acts.failed), ...publications(item.publications));
   host.replaceChildren(
     ...(state.waiting ? [h('p', { class: 'meta' }, t('waitingHere', state.waiting))] : []),
     ...part('mineOpen', open.slice(0, OPEN).map(row)),

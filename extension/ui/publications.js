@@ -6,6 +6,14 @@ import { chip, h } from './dom.js';
 /** @typedef {import('../types').Submission} Submission */
 /** @typedef {Submission['publications'][number]} Publication */
 
+/** The states in which a channel is done: the next revision is not for it, what is out there is corrected by a submission of its own. */
+const EFFECTIVE = new Set(['live', 'gone', 'withdrawn', 'replaced']);
+
+/** What of a submission is out, by channel. @param {Submission | null} found @returns {Map<string, Publication>} */
+export function outOf(found) {
+  return new Map((found?.publications ?? []).filter(({ state }) => EFFECTIVE.has(state)).map((item) => [item.channel, item]));
+}
+
 /** A web address of the desk's telling, or null. @param {string} url @returns {string | null} */
 export function webAddress(url) {
   return /^https?:\/\//.test(url) ? url : null;

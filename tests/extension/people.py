@@ -89,6 +89,15 @@ class Office:
         async with self._signer(key) as person:
             await person.sign(submission)
 
+    async def release_on(self, key: str, title: str, channel: str) -> None:
+        """Release one channel of those that an item waits for, and leave the others."""
+        [item] = [item for item in await self.mine() if item["title"] == title]
+        async with self._signer(key) as person:
+            page = await person.browser.get(f"{person.counter}/s/item/{item['id']}")
+            sheet = await person.browser.submit(page.form("/s/sheet", submission=item["id"]), channel=channel)
+            done = await person.browser.submit(sheet.form("/s/prove"), code=await person.code())
+            assert done.status == 200, done.words()
+
     @contextlib.asynccontextmanager
     async def blackout(self, channel: str, kind: str, reason: str, last_day: str) -> AsyncIterator[None]:
         """Have two people set a blackout on a channel, from now to the end of a day, and lift it afterwards."""

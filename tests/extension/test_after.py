@@ -66,3 +66,42 @@ async def test_from_a_nudge_to_the_links_and_to_the_withdrawal(office: Office, r
     await until(panel, "#number")
     [made] = [item for item in await office.mine() if item["state"] == "in_review" and item["number"] == await panel.inner_text("#number")]
     assert made["content"] is None
+
+
+async def test_what_waits_is_taken_back_and_goes_in_again_without_what_is_out(office: Office) -> None:
+    """One of two channels is out: the card takes back the other, 改好再报 shows the first as published and offers it no more, revision 2 is for the rest."""
+    await office.pair()
+    title, channels = "支管换完了", office.company.staffed.channels
+    group, unit = channels["wechat_group"], channels["wechat_unit"]
+    panel = await office.captured(title)
+    await panel.check(f"#channels input[value='{group}']")
+    await office.answered(panel)
+    await eventually(panel, "document.querySelector('#submit').textContent.includes('提交审批')")
+    await panel.click("#submit")
+    await until(panel, "#number")
+    await office.sign("gu", title)
+    await office.release_on("fang", title, group)
+    await eventually(panel, "document.querySelector('#outcome .chip.pub_live, #outcome .publication .live') !== null", 60)
+    assert "已发布的渠道不随撤回和修改变动" in await panel.inner_text("#partly")
+    await panel.click("text=撤回未放行的渠道")
+    await eventually(panel, "document.querySelector('#outcome').innerText.includes('已撤回')")
+    popup = await office.browser.page("popup/popup.html")
+    await eventually(popup, "document.querySelector('#list li')?.innerText.includes('已撤回')")
+    assert "已发布" in await popup.inner_text("#list .publication >> nth=0")
+    await popup.close()
+    await panel.bring_to_front()
+    await panel.click("text=改好再报")
+    await until(panel, f"#channels [data-out='{group}']")
+    out = await panel.inner_text(f"#channels [data-out='{group}']")
+    assert "已发布" in out
+    assert "第1稿已发出，修改不影响它；要改已发布的，请用「更正」" in out
+    assert await panel.evaluate("[...document.querySelectorAll('#channels input')].map(({value, checked}) => [value, checked])") == [
+        [one, one == unit] for one in [item["id"] for item in await office.browser.stored("channels")] if one != group]
+    await panel.fill("#title", f"{title}（二）")
+    await office.answered(panel)
+    await eventually(panel, "document.querySelector('#submit').textContent.includes('提交审批')")
+    await panel.click("#submit")
+    await eventually(panel, "document.querySelector('#outcome').checkVisibility() && document.querySelector('#outcome').innerText.includes('第 2 稿')")
+    [made] = [item for item in await office.mine() if item["number"] == await panel.inner_text("#number")]
+    assert (made["revision"], [target["channel"] for target in made["targets"]]) == (2, [unit])
+    assert [(sent["channel"], sent["state"], sent["revision"]) for sent in made["publications"]] == [(group, "live", 1)]
