@@ -15,6 +15,7 @@ from gateway.protocol.statements import LIST_LABEL, list_digest
 from tests.gateway.enforcer.counter.kit import Front, counter_over
 from tests.gateway.enforcer.house import House
 from vault import totp
+from vault.passkeys import RelyingParty
 
 DIGEST = list_digest(LIST_LABEL, [(canonical.sha256(b"a"), "approve")])
 
@@ -67,6 +68,19 @@ async def test_two_callers_of_one_nonce_get_one_proof(front: Front) -> None:
     proofs.finish_code(begun, front.code("gu"))
     with pytest.raises(ProofRefused, match="gone"):
         proofs.finish_code(begun, front.code("gu"))
+
+
+async def test_a_wrong_assertion_uses_its_nonce_up(front: Front) -> None:
+    """What was signed by no passkey of this person's is refused, and after it a right one comes too late."""
+    proofs, who = front.counter.proofs, front.house.people["gu"]
+    rp = RelyingParty(rp_id="counter.localhost", name="签发台", origin="http://counter.localhost:8442")
+    begun = proofs.begin(who, "ses_1", "sign", DIGEST, {})
+    wrong = {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AA"}}
+    for reason in ("not_yours", "gone"):
+        with pytest.raises(ProofRefused, match=reason):
+            proofs.finish_passkey(rp, begun, wrong)
+    with pytest.raises(ProofRefused, match="gone"):
+        proofs.look(who, "ses_1", begun.nonce)
 
 
 async def test_a_row_that_is_not_the_logs_proves_nothing(front: Front) -> None:
