@@ -17,6 +17,9 @@ from gateway.protocol.instants import Instant
 
 SLACK: Final = 2.0
 
+_NO_TIME: Final = timedelta()
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
 
 def _boot_seconds() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -36,6 +39,7 @@ class Clock:
         self._wall, self._boot = wall, boot
         self._base_wall, self._base_boot = wall(), boot()
         self._last = last
+        self._spelt_from, self._spelt = datetime.min.replace(tzinfo=UTC), instants.EPOCH_START
 
     def not_before(self, last: Instant) -> None:
         """Never hand out an instant before `last`, the log's last entry."""
@@ -44,17 +48,23 @@ class Clock:
     @property
     def behind(self) -> bool:
         """Whether the bounded wall clock lies before what the log has already seen; sends wait while it does."""
-        return instants.from_datetime(self._bounded()) < self._last
+        return self._spell(self._bounded()) < self._last
 
     def now(self) -> Instant:
         """Return the current instant."""
-        moment = instants.from_datetime(self._bounded())
-        self._last = max(self._last, moment)
+        self._last = max(self._last, self._spell(self._bounded()))
         return self._last
 
     def moment(self) -> datetime:
         """Return the current instant as an aware datetime."""
         return instants.to_datetime(self.now())
+
+    def _spell(self, moment: datetime) -> Instant:
+        """Return `moment` as an instant; each send asks seven times, often within one millisecond, and spelling costs most of that."""
+        if not _NO_TIME <= moment - self._spelt_from < _MILLISECOND:
+            self._spelt_from = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+            self._spelt = instants.from_datetime(moment)
+        return self._spelt
 
     def _bounded(self) -> datetime:
         wall, boot = self._wall(), self._boot()

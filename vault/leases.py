@@ -8,8 +8,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from vault.errors import SecretRefused
@@ -38,24 +36,23 @@ class Leases:
         with self._lock:
             return tuple(info for info, _ in self._open.values())
 
-    @contextmanager
-    def hold(self, info: LeaseInfo, secret: SecretBytes) -> Iterator[SecretBytes]:
-        """Keep `secret` on the list while the block runs, then wipe it.
+    def begin(self, info: LeaseInfo, secret: SecretBytes) -> None:
+        """Put `secret` on the list; `end` it however its use ends.
 
         Raises:
-            SecretRefused: `no_purpose`.
+            SecretRefused: `no_purpose`; the secret is wiped.
         """
         if not info.purpose.strip():
             secret.wipe()
             raise SecretRefused("no_purpose")
         with self._lock:
             self._open[id(secret)] = (info, secret)
-        try:
-            yield secret
-        finally:
-            with self._lock:
-                self._open.pop(id(secret), None)
-            secret.wipe()
+
+    def end(self, secret: SecretBytes) -> None:
+        """Take `secret` from the list and wipe it; a second call does nothing."""
+        with self._lock:
+            self._open.pop(id(secret), None)
+        secret.wipe()
 
     def end_all(self) -> None:
         """Wipe every secret on lease."""

@@ -15,7 +15,7 @@ import hmac
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -201,11 +201,13 @@ class Vault:
         stored = SealedRow(secret_id=secret_id, version=version, row=row)
         _check_digest(stored, expected_sha256)
         info = LeaseInfo(secret_id=secret_id, version=version, purpose=purpose)
-        with ExitStack() as stack:
-            with self._lock:  # opened and listed in one turn, so that `seal` cannot miss it
-                secret = SecretBytes(self._open_row(self._need(), stored))
-                stack.enter_context(self._leases.hold(info, secret))
+        with self._lock:  # opened and listed in one turn, so that `seal` cannot miss it
+            secret = SecretBytes(self._open_row(self._need(), stored))
+            self._leases.begin(info, secret)
+        try:
             yield secret
+        finally:
+            self._leases.end(secret)
 
     @property
     def open_leases(self) -> tuple[LeaseInfo, ...]:

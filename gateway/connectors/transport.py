@@ -109,6 +109,7 @@ class Transport:
             connector=connector, trace_configs=[trace], cookie_jar=aiohttp.DummyCookieJar(), trust_env=False,
             middlewares=(_never_again,), headers={"Accept-Encoding": "identity"},
             auto_decompress=True, max_line_size=16384, max_field_size=16384,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `request` has its own deadline, around all of it
         )
         return self
 

@@ -90,3 +90,17 @@ def test_whatever_the_wall_does_time_never_decreases(moves: list[tuple[float, fl
         seen.append(clock.now())
         assert clock.moment() <= START + timedelta(seconds=passed + SLACK * (len(seen) + 1))
     assert seen == sorted(seen)
+
+
+def test_every_moment_has_its_own_millisecond() -> None:
+    """What was spelt last is never handed out for another millisecond, forwards, backwards within the slack, or at its edges."""
+    machine = Machine()
+    clock = machine.clock()
+    for step in (1, 998, 1, 1, 137, 862, 1, 999_999, 1, 60_000_000, 0):
+        machine.pass_(step / 1e6)
+        assert clock.now() == instants.from_datetime(machine.wall)
+    clock = machine.clock()
+    clock.not_before(instants.from_datetime(machine.wall))
+    assert not clock.behind
+    machine.wall -= timedelta(microseconds=1 + machine.wall.microsecond % 1000)
+    assert clock.behind
