@@ -3,7 +3,7 @@
 1. A token is 256 random bits; only its SHA-256 is stored. A counter session and the desk session it handed over share a `sign_in`, and
    ending either ends both.
 2. A session stands on the factor it was opened with: when that factor falls (revoked, reset by two, a recovery code used), or the person
-   is suspended, it is over, with no list to keep in step.
+   is suspended, it is over, with no list to keep in step. What a suspension ended is deleted with it, so that a restoration brings none back.
 3. A device is known for 30 days after an enrolment or a passkey sign-in there, and can be revoked; only there does a password sign in.
 4. One-time codes live 60 s (hand-over to the desk, PKCE S256 of RFC 7636) or 10 min (pairing an extension) and work once.
 """
@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from gateway.enforcer.ids import new_id
 from gateway.enforcer.runner import Runner
 from gateway.log.errors import LogUnavailable
 from gateway.protocol import instants
+from gateway.protocol.entries import Entry, EntryType
 from gateway.protocol.instants import Instant
 from vault.errors import TooMany
 from vault.throttle import Throttle
@@ -40,6 +42,8 @@ SEEN_SECONDS: Final = 60
 ABSOLUTE: Final[dict[str, int]] = {"counter": DEVICE_SECONDS, "desk": 7 * DAY, "device": 90 * DAY}
 IDLE: Final[dict[str, int]] = {"counter": 3 * DAY, "desk": 12 * 3600, "device": 30 * DAY}
 """How long a session lasts at most, and without use. The counter's is a known device's: an approver's notice opens the item itself."""
+
+_SUSPENSIONS: Final = frozenset({EntryType.PERSON_SUSPENDED, EntryType.PERSON_RESTORED})
 
 PAIR_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 PAIR_LENGTH: Final = 8
@@ -82,10 +86,26 @@ class Sessions:
         self.db = Ephemeral(path)
         self._runner = runner
         self.db.sweep(runner.now())
+        for person in runner.state.people.values():
+            if person.suspended:
+                self._end_all(person.id)
+        runner.listeners.append(self._heard)
 
     def close(self) -> None:
         """Close the file."""
+        self._runner.listeners.remove(self._heard)
         self.db.close()
+
+    def _heard(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if entry.type in _SUSPENSIONS:
+                self._end_all(entry.object)
+
+    def _end_all(self, person: str) -> None:
+        """Delete what a suspension ends, also where nobody looks at it before the person is restored; at a restoration once more."""
+        with suppress(LogUnavailable):  # a full disk: it is over all the same while the suspension stands
+            for table in ("sessions", "codes", "proofs"):
+                self.db.run(f"DELETE FROM {table} WHERE person = ?", (person,))  # noqa: S608 -- three names of ours
 
     # ---- opening, looking, ending
 

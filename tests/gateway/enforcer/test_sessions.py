@@ -103,13 +103,30 @@ async def test_sessions_end_by_idleness_and_by_age(desk: Desk, kind: str, idle: 
 
 
 async def test_a_suspension_ends_every_session(desk: Desk) -> None:
-    """A suspended person has no session on any side, and none comes back after a restoration."""
+    """A suspended person has no session on any side, and none comes back after a restoration, whether or not it was used in between."""
     tokens = [desk.open(kind=kind)[0] for kind in ("counter", "desk", "device")]
+    unused, session = desk.open()
     who = desk.house.people["gu"]
+    code, pair = desk.sessions.hand_over(session, CHALLENGE), desk.sessions.pairing_code(session)  # type: ignore[arg-type]
     await desk.house.change(Change(type=EntryType.PERSON_SUSPENDED, object=who, data={}))
     assert [desk.sessions.look(token, ALL) for token in tokens] == [None] * 3
+    assert desk.sessions.redeem(code, VERIFIER) is None
     await desk.house.change(Change(type=EntryType.PERSON_RESTORED, object=who, data={}))
-    assert [desk.sessions.look(token, ALL) for token in tokens] == [None] * 3
+    assert [desk.sessions.look(token, ALL) for token in (*tokens, unused)] == [None] * 4
+    assert desk.sessions.pair(pair, "x") is None
+
+
+async def test_a_suspension_that_was_not_heard_ends_every_session_at_the_next_start(desk: Desk, tmp_path: Path) -> None:
+    """The process was killed between the entry and the deletion, or the file was put back: nothing of it is there any more."""
+    token, _ = desk.open()
+    desk.house.runner.listeners.clear()
+    await desk.house.change(Change(type=EntryType.PERSON_SUSPENDED, object=desk.house.people["gu"], data={}))
+    again = Sessions(tmp_path / "sessions.db", desk.house.runner)
+    assert again.db.one("SELECT 1 FROM sessions") is None
+    again.close()
+    desk.house.runner.listeners.append(desk.sessions._heard)
+    await desk.house.change(Change(type=EntryType.PERSON_RESTORED, object=desk.house.people["gu"], data={}))
+    assert desk.sessions.look(token, ALL) is None
 
 
 async def test_a_reset_ends_sessions_and_devices_even_after_a_restart(desk: Desk, tmp_path: Path) -> None:
@@ -155,6 +172,11 @@ async def test_a_hand_over_code_works_once_with_its_verifier(desk: Desk) -> None
     gone = desk.sessions.hand_over(session, CHALLENGE)  # type: ignore[arg-type]
     desk.sessions.end(token)
     assert desk.sessions.redeem(gone, VERIFIER) is None
+    session = desk.open()[1]
+    fallen = desk.sessions.hand_over(session, CHALLENGE)  # type: ignore[arg-type]
+    await desk.house.change(Change(type=EntryType.FACTOR_REVOKED, object=desk.house.people["gu"], data={"factor": "all"}))
+    assert desk.sessions.redeem(fallen, VERIFIER) is None
+    assert desk.sessions.db.one("SELECT 1 FROM sessions WHERE kind = 'desk' AND sign_in = ?", (session.sign_in,)) is None  # type: ignore[attr-defined]
 
 
 async def test_a_pairing_code_is_no_hand_over_code(desk: Desk) -> None:
