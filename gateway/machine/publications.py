@@ -158,7 +158,7 @@ def check_may_send(context: Context, publication: Publication, credential_versio
 
 def _check_alone(state: State, publication: Publication, previous: str) -> None:
     """No two edits or withdrawals of one thing are on their way at once; an emergency withdrawal waits for no edit."""
-    others = signing.replacing(state, previous, _AFTER_DISPATCH, but=publication.id)
+    others = signing.replacing(state, previous, _AFTER_DISPATCH)  # never itself: it is not dispatched yet
     if any(not publication.emergency or other.operation == "withdraw" for other in others):
         raise Denied("previous_changed", detail="another edit or withdrawal of it is under way")
 
@@ -363,9 +363,7 @@ def apply_minted(state: State, entry: Entry) -> None:
 def _move(state: State, entry: Entry, new: PublicationState) -> Publication:
     publication = state.publications[entry.object]
     publication.state, publication.seq = new, entry.seq
-    if new in OPEN_PUBLICATION:
-        state.active.add(publication.id)
-    else:
+    if new not in OPEN_PUBLICATION:
         state.active.discard(publication.id)
         publication.signatures = ()
         settle(state, state.submissions[publication.submission])

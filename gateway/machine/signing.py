@@ -280,9 +280,9 @@ def _mint_all(
     return [_mint(context, submission, target, release, round_, rip, not_before) for target in targets]
 
 
-def replacing(state: State, previous: str, states: frozenset[PublicationState], but: str = "") -> list[Publication]:
-    """Return the edits and withdrawals of what is live that stand in one of `states`, without `but`."""
-    found = (state.publications[identifier] for identifier in sorted(state.active) if identifier != but)
+def replacing(state: State, previous: str, states: frozenset[PublicationState]) -> list[Publication]:
+    """Return the edits and withdrawals of what is live that stand in one of `states`."""
+    found = (state.publications[identifier] for identifier in sorted(state.active))
     return [publication for publication in found if publication.previous == previous and publication.state in states]
 
 

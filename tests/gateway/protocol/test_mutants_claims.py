@@ -88,17 +88,25 @@ def test_a_number_that_others_read_differently_is_refused(name: str, number: int
         claims.parse(data.replace(old, old.partition(b":")[0] + b":%d" % number))
 
 
+GIVEN: dict[str, Any] = {
+    "deployment": "d", "epoch": "e", "verdict": "approve", "stage": "s", "office": "o", "signer": "p", "submission": "sub", "revision": 1,
+    "content": D, "targets": ({"channel": "c"},), "facts": {"sensitive": False}, "route": D, "policy": D, "window_to": "w", "scheduled": None,
+    "salt": "x",
+}
+
+
 def test_a_statement_is_these_bytes() -> None:
     """Version 1 of the statement, member by member; another version would be signed by nobody's earlier proof."""
-    made = statements.statement(
-        deployment="d", epoch="e", verdict="approve", stage="s", office="o", signer="p", submission="sub", revision=1, content=D,
-        targets=({"channel": "c"},), facts={"sensitive": False}, route=D, policy=D, window_to="w", scheduled=None, salt="x",
-    )
+    made = statements.statement(**GIVEN)
     assert made == {
         "v": 1, "deployment": "d", "epoch": "e", "verdict": "approve", "stage": "s", "office": "o", "signer": "p", "submission": "sub",
         "revision": 1, "content": D, "targets": [{"channel": "c"}], "facts": {"sensitive": False}, "route": D, "policy": D,
         "window_to": "w", "scheduled": None, "salt": "x",
     }
+    more = {"checked": D, "reason": "data", "notes": canonical.sha256(b"notes")}
+    for name, value in more.items():  # there only where there is something to say, and then each under its own name
+        assert statements.statement(**{**GIVEN, name: value}) == {**made, name: value}
+    assert statements.statement(**GIVEN, **more) == {**made, **more}
 
 
 def test_the_four_kinds_of_list() -> None:
