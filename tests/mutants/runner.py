@@ -39,8 +39,8 @@ MEMORY = 3 * 2**30
 STRIDE = 11
 LIKELY = 10
 """So many likely tests go first, then those that were written for planted bugs, then the others."""
-WALL = 600
-"""Seconds after which a child that does not even use its processor time is ended."""
+WALL = 60, 10
+"""Seconds, and seconds for each that its tests take without a bug, after which a child that waits for something is ended."""
 Planted = tuple[Mutant, Callable[[], ast.Module]]
 
 
@@ -192,11 +192,11 @@ class Planter:
                 if reading is None:
                     self.role = planted
                     self._use_place()
-                    seconds = math.ceil(time.process_time() + 20 + 5 * sum(self.measured.seconds[test] for test in tests))
+                    seconds = math.ceil(time.process_time() + 20 + 5 * self._seconds(tests))
                     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
                     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
                     return True
-                running[reading] = (planted[0], self.child, time.monotonic() + WALL, [])
+                running[reading] = (planted[0], self.child, time.monotonic() + WALL[0] + WALL[1] * self._seconds(tests), [])
             for reading in select.select(list(running), [], [], 1.0)[0]:
                 text = os.read(reading, 65536)
                 running[reading][3].append(text)
@@ -210,6 +210,9 @@ class Planter:
                 os.close(reading)
                 self._note(mutant, "timeout", "")
         return False
+
+    def _seconds(self, tests: list[str]) -> float:
+        return sum(self.measured.seconds[test] for test in tests)
 
     def _use_place(self) -> None:
         """Give this process a folder for its temporary files: it ends without clearing up, and the server removes the folder."""
