@@ -481,13 +481,18 @@ class _Pack:
             said = json.loads(blob)
         except (ValueError, RecursionError):
             return False
-        opened, made = self.entries.get(0), [
-            other["data"].get("content") for other in self.entries.values() if other["type"] == "submission.made"
-            and other["object"] == entry["object"] and other["data"].get("revision") == data.get("revision")
-        ]
+        opened = self.entries.get(0)
         want = {name: data.get(name) for name in ("revision", "stage", "office", "checked", "reason", "notes")} | {
             "verdict": verdict, "signer": entry["actor"], "submission": entry["object"], "deployment": opened["object"] if opened else None}
-        return type(said) is dict and all(said.get(name) == value for name, value in want.items()) and said.get("content") in made
+        if type(said) is not dict or any(said.get(name) != value for name, value in want.items()):
+            return False
+        targets, made = _targets(said), [
+            other["data"] for other in self.entries.values() if other["type"] == "submission.made" and other["object"] == entry["object"]
+        ]
+        return bool(targets) and any(
+            said.get("content") == one.get("content") and one.get("revision") == data.get("revision") and all(t in _targets(one) for t in targets)
+            for one in made
+        )
 
     def _passkey(self, seq: int, entry: dict[str, Any]) -> None:
         proof = entry["data"]["proof"]

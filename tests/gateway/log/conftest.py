@@ -114,13 +114,17 @@ class Story:
         self.approval = Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32)
         self.passkeys = {person: ec.derive_private_key(seed, ec.SECP256R1()) for seed, person in enumerate(("per_head", "per_pr"), 77)}
         self.blobs: list[bytes] = []
-        self.values = [SaltedValue(bytes([7]) * 32, "张三"), SaltedValue(bytes([8]) * 32, "李四")]
+        self.values = change.get("values", [SaltedValue(bytes([7]) * 32, "张三"), SaltedValue(bytes([8]) * 32, "李四")])
         self.bodies: list[bytes] = []
         self._tell()
+        for seq, body in enumerate(tuple(self.bodies)):
+            if "late" in change and json.loads(body)["type"] == change["late"]:
+                self._tell_later(seq, body)
         self.log.writer.commit(self.bodies)
 
     def add(self, type_: str, object_: str, actor: str = "system", **data: Any) -> int:
         seq = len(self.bodies)
+        object_ = self.change.get("objects", {}).get((type_, object_), object_)
         edit = self.change.get(type_)
         if edit:
             data = edit(data) or data
@@ -128,6 +132,12 @@ class Story:
             "v": 1, "seq": seq, "type": type_, "at": "2026-11-23T08:00:00.000Z", "actor": actor, "object": object_, "command": None, "data": data,
         }))
         return seq
+
+    def _tell_later(self, seq: int, body: bytes) -> None:
+        """Let an entry come last, and say nothing in its place."""
+        told = json.loads(body)
+        self.bodies[seq] = canonical.encode({**told, "type": "counters.taken", "actor": "system", "object": "dep_1", "data": {}})
+        self.bodies.append(canonical.encode({**told, "seq": len(self.bodies)}))
 
     def blob(self, data: bytes) -> str:
         self.blobs.append(data)

@@ -37,6 +37,40 @@ def test_erased_values(story) -> None:
     assert faults(told.pack(values=[*told.values, SaltedValue(bytes(32), "nobody asked")]))
 
 
+def test_an_erased_part_of_a_content(story) -> None:
+    """A picture that an entry says was erased may be missing from what it is part of; without such an entry it is a fault."""
+    told = story()
+    picture = next(blob for blob in told.blobs if blob.startswith(b"\x89PNG"))
+    rest = [blob for blob in told.blobs if blob != picture]
+    assert any("part of entry" in text for text in faults(told.pack(blobs=rest)))
+    told.add("values.erased", "dep_1", "per_pr", commitments=[canonical.sha256(picture)], reason="request")
+    told.log.writer.commit(told.bodies[-1:])
+    assert judge(told.pack(blobs=rest)).ok
+
+
+def test_a_short_salt_commits_to_nothing(story) -> None:
+    """A salt of another length than the format's is a fault even where the digest fits: few salts can be tried for a value that pleases more."""
+    assert any("not the one committed to" in text for text in faults(story(values=[SaltedValue(bytes(16), "张三"), SaltedValue(bytes(32), "李四")]).pack()))
+
+
+LATE = {
+    "signing.made": "no proof by that person", "factor.enrolled": "was not enrolled for that person", "submission.made": "not about what was submitted",
+    "decision.made": "not in the pack", "token.minted": "without an earlier token",
+}
+
+
+@pytest.mark.parametrize("type_", LATE)
+def test_what_comes_too_late_counts_for_nothing(story, type_: str) -> None:
+    """A proof after the decision, a key enrolled after the signature, a submission after its token, a token after the send: made up afterwards."""
+    assert any(LATE[type_] in text for text in faults(story(late=type_).pack()))
+
+
+def test_anothers_passkey_signs_for_nobody_else(story) -> None:
+    """The very key that signed, under the very name of the factor, enrolled for somebody else."""
+    told = story(objects={("factor.enrolled", "per_head"): "per_author"})
+    assert any("was not enrolled for that person" in text for text in faults(told.pack()))
+
+
 def test_values_that_are_not_the_committed_ones(story) -> None:
     """Another name under the same commitment, and a short salt, are faults."""
     pack = story().pack()
@@ -227,7 +261,8 @@ def test_a_decision_says_how_it_was_proven(story) -> None:
 
 @pytest.mark.parametrize("change", [
     {"submission": "sub_2"}, {"revision": 2}, {"content": canonical.sha256(b"x")}, {"signer": "per_x"}, {"office": "leader"}, {"stage": "x"},
-    {"verdict": "return"}, {"deployment": "dep_2"}, {"checked": canonical.sha256(b"x")},
+    {"verdict": "return"}, {"deployment": "dep_2"}, {"checked": canonical.sha256(b"x")}, {"targets": []}, {"targets": None},
+    {"targets": [{"channel": "chn_2", "operation": "publish", "template": canonical.sha256(b"x"), "previous": None}]},
 ])
 def test_a_decision_is_what_its_person_signed_also_where_no_token_names_it(story, change: dict) -> None:
     """A proof over something else, put under a decision by who holds the log's key: found without any token."""
@@ -235,6 +270,9 @@ def test_a_decision_is_what_its_person_signed_also_where_no_token_names_it(story
     until = next(seq for seq, body in enumerate(told.bodies) if b"token.minted" in body)
     blobs = [blob for blob in told.blobs if not blob.startswith(b"qf1.")]
     assert any("is not what that person signed" in text for text in faults(told.pack(entries=list(enumerate(told.bodies))[:until], blobs=blobs)))
+    other = story(**{"decision.made": lambda data: {**data, "verdict": "release"}})
+    assert any("is not what that person signed" in text for text in faults(other.pack(
+        entries=list(enumerate(other.bodies))[:until], blobs=[blob for blob in other.blobs if not blob.startswith(b"qf1.")])))
     whole = story()
     assert judge(whole.pack(entries=list(enumerate(whole.bodies))[:until], blobs=[blob for blob in whole.blobs if not blob.startswith(b"qf1.")])).ok
 
@@ -248,7 +286,7 @@ def test_a_return_under_a_proof_is_what_its_person_signed(story) -> None:
         kept, blobs = list(told.bodies), list(told.blobs)
         text = statement if statement is not None else canonical.encode({
             "v": 1, "deployment": "dep_1", "verdict": "return", "stage": "approve", "office": "unit_head", "signer": "per_head", "submission": "sub_1",
-            "revision": 1, "content": told.content, "reason": "data"})
+            "revision": 1, "content": told.content, "targets": [told.target], "reason": "data"})
         items = [[told.blob(text), verdict]]
         listed = canonical.digest({"label": "qianfa/list/v1", "items": items})
         if "unproven" not in change:
