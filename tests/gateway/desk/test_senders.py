@@ -119,6 +119,22 @@ async def test_a_robots_answer_is_read_whole(pieces: list[bytes], heard: bool) -
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_robot_that_leads_elsewhere_is_not_followed(status: int) -> None:
+    """E5, E12: titles and names go to the configured address alone; an answer that names another is a failure."""
+    elsewhere, asked = await _answering([b'{"errcode": 0}'])
+    async with listening(elsewhere) as other:
+        async def lead(_request: web.Request) -> web.Response:
+            return web.Response(status=status, headers={"Location": f"{other}/robot"})
+
+        app = web.Application()
+        app.router.add_post("/robot", lead)
+        async with listening(app) as url:
+            with pytest.raises(NotSent, match=str(status)):
+                await Senders(Notices(robot=f"{url}/robot", robot_kind="wecom")).send("robot", "group", message())
+    assert asked == []
+
+
 async def test_a_robots_key_stands_in_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is noted of a failed notice never holds the robot's address: refused, not answered, or no address, however it is spelt."""
     monkeypatch.setattr(senders, "DEADLINE", 0.2)

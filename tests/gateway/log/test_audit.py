@@ -98,6 +98,18 @@ def test_attacks_are_named(log, name: str, all_signatures: bool) -> None:
     assert check_against_copy(report) != Ok()
 
 
+def test_a_start_that_finds_something_names_all_of_it(log) -> None:
+    """A start looks at the newest signature alone while nothing is wrong; an altered entry makes it look at every one, as `qianfa log verify` does."""
+    log.write(20, batch=5)
+    note = next(row.note for row in log.store.checkpoints() if row.size == 10)
+    spoiled = note[:-6] + ("A" if note[-6] != "A" else "B") + note[-5:]
+    log.store._connection.execute("UPDATE checkpoints SET note = ? WHERE size = 10", (spoiled,))
+    sql(log, "UPDATE entries SET body = x'00' WHERE seq = 17")
+    found = check(log, copies=False, all_signatures=False)[1]
+    assert {("checkpoint_altered", 10, 10), ("entry_altered", 17, 17)} <= set(found)
+    assert found == check(log, copies=False)[1]
+
+
 def test_delete_and_insert_with_new_numbers(log) -> None:
     """Rows renumbered so that no gap shows: the missing one and the added one are named all the same."""
     log.write(20, batch=5)
