@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.enforcer.blobs import BlobAltered, BlobMissing
-from gateway.enforcer.counter import checklist, handing, marked, outside, rendition, waiting
+from gateway.enforcer.counter import checklist, earlier, handing, marked, outside, rendition, waiting
 from gateway.enforcer.counter.compare import compare
 from gateway.enforcer.counter.parts import COUNTER, Counter, form_of, language, page, session_of
 from gateway.enforcer.counter.subject import channels_of, current_channel, find, findings, may_see, notes, of_channel, on_list, print_of
@@ -58,15 +58,15 @@ async def item(request: web.Request) -> web.Response:
     now = counter.parts.runner.now()
     found = waiting.turns(counter, person, now)
     view, at = request.query.get("view", "plain"), request.query.get("at", "")
-    turn = waiting.turn(counter, submission, person, now)
+    turn, base = waiting.turn(counter, submission, person, now), _against(request, counter, submission, person)
     return page(request, "item.html", **_shown(counter, submission, request, now), **_beside(found, submission),
                 view=view if view in VIEWS else "plain", turn=turn, at=at if at.isalnum() else "",
                 handed=handing.marks(counter, [turn] if turn else [], person).get(submission.id),
                 others_may=handing.others(counter, submission, person, language(request), now), listable=lists_allowed(submission), partial=_partial(counter, submission, turn),
                 both=waiting.both(counter.parts.runner.state, submission, person, now), chosen=on_list(counter, person),
                 checklist=checklist.items(counter, submission, person),
-                compared=await _compared(counter, submission, person) if view == "compare" else None,
-                seen=_seen(counter, submission, person), base=_base(counter, submission, person))
+                compared=await _compared(counter, submission, base) if view == "compare" else None,
+                seen=_seen(counter, submission, person), base=base)
 
 
 
@@ -111,6 +111,7 @@ def _shown(counter: Counter, submission: Submission, request: web.Request, now: 
         "message": (counter.parts.values.text(submission.message) or "") if submission.message else "",
         "hold": HOLD_SECONDS[state.kind], "print": print_of(submission), "sends": sends(counter, submission),
         "held_up": outside.held_up(counter, submission, now), "rerouted": outside.rerouted(counter, history, lang),
+        "earlier": earlier.out(counter, submission),
     }
 
 
@@ -167,8 +168,14 @@ def _base(counter: Counter, submission: Submission, person: str) -> int:
     return max((r for r in known if r < submission.revision), default=submission.revision - 1)
 
 
-async def _compared(counter: Counter, submission: Submission, person: str) -> dict[str, Any]:
-    base = _base(counter, submission, person)
+def _against(request: web.Request, counter: Counter, submission: Submission, person: str) -> int:
+    """Return the revision to compare with: an earlier one that the address names, else the one this person knows."""
+    asked = request.query.get("base", "")
+    named = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 5 else 0
+    return named if 0 < named < submission.revision else _base(counter, submission, person)
+
+
+async def _compared(counter: Counter, submission: Submission, base: int) -> dict[str, Any]:
     data = counter.history.revision(submission.id, base) if base else None
     before = data["content"] if data else None
     if data is None or before is None or submission.content is None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from gateway import calendar, canonical
 from gateway.canonical import Digest
 from gateway.connectors.base import ChannelFacts, Operation, PlatformRefused, Previous
-from gateway.enforcer.counter import checklist, listing, outside, prove, subject, waiting
+from gateway.enforcer.counter import checklist, earlier, listing, outside, prove, subject, waiting
 from gateway.enforcer.counter.parts import COUNTER, Counter, address_of, form_of, language, page, see, session_of
 from gateway.enforcer.proofs import Proven
 from gateway.machine.signing import build_statement, lists_allowed
@@ -148,6 +148,7 @@ def _line(counter: Counter, identifier: str, items: list[dict[str, Any]]) -> dic
     return {
         "title": waiting.title_of(counter, submission), "revision": submission.revision, "number": submission.number, "id": identifier,
         "channels": [c for c in channels if not chosen or c["id"] in chosen], "left_out": [c for c in channels if chosen and c["id"] not in chosen],
+        "earlier": earlier.out(counter, submission),
         "scheduled": submission.scheduled, "window_to": submission.window_to, "print": subject.print_of(submission),
         "verdicts": [item["verdict"] for item in items], "pictures": _pictures(counter, submission), "statement": items[0]["statement"],
         "reason": items[0].get("reason", ""),

@@ -90,6 +90,8 @@ def _group(state: State, submission: Submission) -> tuple[str, str]:
         return "blocked", "findings"
     if not lists_allowed(submission):
         return "single", "sensitive" if submission.facts.get("sensitive") is not False else "withdraw"
+    if submission.effective:
+        return "single", "earlier"
     if submission.findings.get("confirm"):
         return "single", "confirm"
     if submission.facts.get("found"):
