@@ -20,10 +20,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway import canonical
+from gateway.enforcer.codes import code_digest
 from gateway.enforcer.sessions import Sessions
 from gateway.enforcer.socket import BLOB_LIMIT, SESSION_HEADER, init_socket
 from gateway.listening import serve_unix
-from tests.gateway.enforcer.house import House
+from gateway.protocol import instants
+from gateway.protocol.commands import Change
+from gateway.protocol.entries import EntryType
+from tests.gateway.enforcer.house import House, article
 
 OPEN = {"/v1/session/redeem", "/v1/session/pair", "/v1/session/end", "/v1/blob/{digest}", "/v1/feed", "/v1/values", "/v1/state/directory",
         "/v1/status", "/v1/verify/{job}"}
@@ -115,6 +119,23 @@ async def test_what_acts_needs_a_session_of_the_desk(wire: Wire) -> None:
         for token in ("", "x" * 43, over, wire.token("fang", "counter"), "\u00e9" * 30):
             status, said = await wire.ask(method, route, token=token, data=b"{}")
             assert (status, said["code"]) == (401, "session_gone"), (method, route, token)
+
+
+async def test_a_pack_goes_to_who_may_read_it(wire: Wire) -> None:
+    """The session's person decides and not the desk: a stranger is told whom to ask, the author gets the zip."""
+    house = wire.house
+    submission = await house.submit(article(cover=house.cover()), "news")
+    house.people["guest"] = "per_guest000000"
+    await house.change(
+        Change(type=EntryType.UNIT_ADDED, object="unit_other", data={"name": "别的公司", "parent": house.state.group, "kind": "subsidiary"}),
+        Change(type=EntryType.PERSON_ADDED, object="per_guest000000", data={"name": house.parts.values.commit("客"), "unit": "unit_other", "details": {}}),
+        Change(type=EntryType.ENROLMENT_OPENED, object="per_guest000000", data={
+            "code": code_digest("CODE"), "until": instants.plus(house.runner.now(), 3600)}))
+    await house.enrol("guest", "CODE")
+    status, said = await wire.ask("POST", "/v1/export", token=wire.token("guest"), json={"id": submission})
+    assert (status, said["code"]) == (403, "not_reader")
+    async with wire.client.post("/v1/export", json={"id": submission}, headers={SESSION_HEADER: wire.token("lu")}) as answer:
+        assert (answer.status, (await answer.read())[:4]) == (200, b"PK\x03\x04")
 
 
 async def test_a_body_that_is_too_large_is_refused_and_kept_nowhere(wire: Wire) -> None:
