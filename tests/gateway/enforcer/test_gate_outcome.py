@@ -38,7 +38,8 @@ async def test_a_late_licence_is_not_used(hand: House, scripted: Scripted, monke
     await gate.send(publication)
     found = hand.state.publications[publication]
     assert found.state is PublicationState.REJECTED
-    assert found.reason["code"] == "too_late"
+    assert {name: found.reason[name] for name in ("code", "zh", "en")} == {
+        "code": "too_late", "zh": "发送许可已过 30 秒，未发送", "en": "The licence to send was over; nothing was sent"}
     assert commits(scripted) == 0
 
 

@@ -33,6 +33,18 @@ async def test_a_suspended_author_or_a_lost_filing_stops_at_spend(hand: House, s
     assert commits(scripted) == 1
 
 
+async def test_a_refusal_that_ends_it_clears_what_was_prepared(hand: House, scripted: Scripted) -> None:
+    """Its draft stands on the platform when the author is suspended: the send ends, and the draft is deleted."""
+    publication = await released(hand)
+    scripted.raising["prepared"] = PlatformRefused("busy", "忙", "busy", transient=True)
+    await hand.parts.gate.send(publication)
+    assert list(scripted.drafts) == ["d1"]
+    await hand.change(Change(type=EntryType.PERSON_SUSPENDED, object=hand.people["lu"], data={"cause": hand.parts.values.commit("查处")}))
+    await hand.parts.gate.send(publication)
+    assert hand.state.publications[publication].reason["cause"] == "refused:person_suspended"
+    assert (scripted.drafts, commits(scripted)) == ({}, 0)
+
+
 async def test_an_exhausted_quota_waits_and_is_told_once(tmp_path: Path, scripted: Scripted) -> None:
     """With one send a day the second waits, however often it is tried; the log says so once."""
     from tests.gateway.enforcer.house import found_house, open_house
