@@ -2,7 +2,8 @@
 
 1. It is forked before anything is opened and before there is any key, closes every file it was born with but its two pipes, and waits to be
    told which log to read. It never lives longer than the start.
-2. Each body is read from the database once, hashed, and only then passed on: what is replayed is what was hashed.
+2. Each body is read from the database once, hashed, and only then passed on: what is replayed is what was hashed. Bodies go through memory
+   that both processes see, a slot for each batch; only where they lie goes through the pipe, and what is done with comes back there.
 3. It judges as `audit.verify_log` does, and passes on what it found, the tree, the newest note and the rotations of the log's key. This
    process follows those rotations, opens that note and compares its root with the tree by itself.
 4. If it ends before it has said all of that, nothing starts: `ReaderLost`.
@@ -17,11 +18,13 @@ import json
 import multiprocessing
 import os
 import signal
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from fcntl import fcntl
 from itertools import pairwise
+from mmap import mmap
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +41,9 @@ WORTH: Final = 32 << 20
 """Bytes of a database from which on a second process saves more than it costs: about half a second of work."""
 
 _BATCH: Final = 1 << 16  # what is decoded and applied together stays in the near cache
+_SLOT: Final = 2 * _BATCH  # a batch is sent with the body that fills it, and a body with its line feed is no longer than `_BATCH`
+_SLOTS: Final = 16
+_PLACE: Final = struct.Struct("<III")
 _ANSWER: Final = 1 << 30
 _LAST_SECONDS: Final = 2.0
 _SET_PIPE_SIZE: Final = 1031  # F_SETPIPE_SZ of fcntl(2)
@@ -58,9 +64,9 @@ def worth_it(path: Path) -> bool:
 class Reader:
     """The second process, seen from the first; `close` ends it, whatever it is doing."""
 
-    def __init__(self, pid: int, orders: Connection[Any, Any], answers: Connection[Any, Any]) -> None:
+    def __init__(self, pid: int, orders: Connection[Any, Any], answers: Connection[Any, Any], slots: mmap) -> None:
         self.pid = pid
-        self._orders, self._answers = orders, answers
+        self._orders, self._answers, self._slots = orders, answers, slots
         self._status: int | None = None
 
     @classmethod
@@ -70,12 +76,13 @@ class Reader:
         answers, told = multiprocessing.Pipe(duplex=False)
         with suppress(OSError):  # a limit of the system's; a small pipe only costs more turns
             fcntl(told.fileno(), _SET_PIPE_SIZE, _PIPE_SIZE)
+        slots = shared()
         pid = os.fork()
         if pid == 0:
-            _live(theirs, told)
+            _live(theirs, told, slots)
         theirs.close()
         told.close()
-        return cls(pid, orders, answers)
+        return cls(pid, orders, answers, slots)
 
     def report(
         self, path: Path, first_key: LogKey, *, copies: Path, total: int, follow: Callable[[bytes, int], None],
@@ -94,8 +101,10 @@ class Reader:
             self._orders.send_bytes(json.dumps([str(path), first_key.vkey, str(copies)]).encode())
             done = 0
             while (frame := self._answers.recv_bytes(_ANSWER))[:1] == _ENTRIES:
-                count = int.from_bytes(frame[1:5], "little")
-                follow(frame[5:], count)
+                start, length, count = _PLACE.unpack_from(frame, 1)
+                follow(self._slots[start : start + length], count)
+                with suppress(BrokenPipeError):  # it may be done already, and waits for no slot any more
+                    self._orders.send_bytes(b"")
                 done += count
                 if progress is not None:
                     progress(done, total)
@@ -138,12 +147,18 @@ class Reader:
         """End it and wait for its end; a second call does nothing."""
         self._orders.close()
         self._answers.close()
+        self._slots.close()
         if self._status is None:
             os.kill(self.pid, signal.SIGKILL)
             _, self._status = os.waitpid(self.pid, 0)
 
 
-def _live(orders: Connection[Any, Any], answers: Connection[Any, Any]) -> None:
+def shared() -> mmap:
+    """Return the memory for bodies on their way, for a process and those that are forked from it."""
+    return mmap(-1, _SLOTS * _SLOT)
+
+
+def _live(orders: Connection[Any, Any], answers: Connection[Any, Any], slots: mmap) -> None:
     """Be the second process; never returns."""
     status = 1
     try:
@@ -152,7 +167,7 @@ def _live(orders: Connection[Any, Any], answers: Connection[Any, Any]) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _close_all_but({0, 1, 2, orders.fileno(), answers.fileno()})
-        serve(orders, answers)
+        serve(orders, answers, slots)
         status = 0
     except Exception as error:  # noqa: BLE001 -- what it was is said to the one who waits; this process ends here whatever happens
         with suppress(OSError):
@@ -169,11 +184,11 @@ def _close_all_but(kept: set[int]) -> None:
             os.closerange(low + 1, high)
 
 
-def serve(orders: Connection[Any, Any], answers: Connection[Any, Any]) -> None:
-    """Wait for one order, read and judge that log, and answer; ends as soon as nobody listens any more."""
+def serve(orders: Connection[Any, Any], answers: Connection[Any, Any], slots: mmap) -> None:
+    """Wait for one order, read and judge that log, and answer; ends as soon as nobody listens any more. `slots` comes from `shared`."""
     with suppress(EOFError, BrokenPipeError):
         path, vkey, copies = json.loads(orders.recv_bytes(_ANSWER))
-        batch = _Batch(answers)
+        batch = _Batch(orders, answers, slots)
         try:
             with StoreReader.open_readonly(Path(path)) as store:
                 report = audit.verify_log(store, parse_vkey(vkey), copies=[Path(copies)], all_signatures=False, follow=batch.add)
@@ -196,25 +211,31 @@ def _tell(answers: Connection[Any, Any], report: AuditReport) -> None:
 
 
 class _Batch:
-    """Bodies on their way: sent when there are enough of them."""
+    """Bodies on their way: sent when there are enough of them, and when a slot is free."""
 
-    def __init__(self, answers: Connection[Any, Any]) -> None:
-        self._answers = answers
+    def __init__(self, orders: Connection[Any, Any], answers: Connection[Any, Any], slots: mmap) -> None:
+        self._orders, self._answers, self._slots = orders, answers, slots
         self._bodies: list[bytes] = []
-        self._size = 0
+        self._size = self._sent = 0
 
     def add(self, body: bytes) -> None:
         """Take a body that was hashed; what cannot be an entry (too long, or not on one line) is passed on as nothing, and not replayed."""
         if len(body) > LIMIT or b"\n" in body:
             body = b""
         self._bodies.append(body)
-        self._size += len(body)
+        self._size += len(body) + 1
         if self._size >= _BATCH:
             self.send()
 
     def send(self) -> None:
         """Send what there is."""
-        bodies = self._bodies
-        if bodies:
-            self._answers.send_bytes(b"".join([_ENTRIES, len(bodies).to_bytes(4, "little"), b"\n".join(bodies), b"\n"]))
+        bodies, length = self._bodies, self._size
+        if not bodies:
+            return
+        if self._sent >= _SLOTS:
+            self._orders.recv_bytes(_ANSWER)  # slots come back in the order in which they went
+        start = self._sent % _SLOTS * _SLOT
+        self._slots[start : start + length] = b"\n".join([*bodies, b""])
+        self._answers.send_bytes(_ENTRIES + _PLACE.pack(start, length, len(bodies)))
+        self._sent += 1
         self._bodies, self._size = [], 0

@@ -9,14 +9,14 @@ import fcntl
 import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from gateway import machine
 from gateway.enforcer.reading import Reader, ReaderLost
-from gateway.enforcer.reserve import LOW, free_bytes
+from gateway.enforcer.reserve import COPY_NOTHING, LOW, free_bytes
 from gateway.enforcer.runner import LogParts
 from gateway.log import audit
 from gateway.log.audit import Altered, AuditReport, Forked, Shorter
@@ -25,8 +25,9 @@ from gateway.log.copies import CheckpointCopies
 from gateway.log.store import LogStore
 from gateway.log.writer import catch_up
 from gateway.machine.state import State
-from gateway.protocol import entries
+from gateway.protocol import entries, instants
 from gateway.protocol.entries import Entry
+from gateway.protocol.instants import Instant
 
 Progress = Callable[[int, int], None]
 
@@ -83,6 +84,8 @@ def hold(folder: Path) -> int:
 def start(path: Path, copies_path: Path, vkey: str, *, progress: Progress | None = None, reader: Reader | None = None) -> Started:
     """Verify and replay the log at `path` against the copy at `copies_path`, with the first log key `vkey`.
 
+    Where the copy's disk has no room for a line, what the copy lacks is left to the next unsealing: the log can be read until then.
+
     With a `reader`, forked before anything was opened, the log is read and verified there while it is replayed here; the outcome is the same.
 
     Raises:
@@ -99,14 +102,16 @@ def start(path: Path, copies_path: Path, vkey: str, *, progress: Progress | None
         check_copy(store.size(), copies_path)
         copies = CheckpointCopies.open(copies_path)
         opened.callback(copies.close)
-        replay = _Replay()
+        replay = _Replay(_forget_before(store))
         with _without_collector(large=store.size() >= LARGE):
             report = _verified(store, copies_path, vkey, replay, progress, reader)
             check(report)
             state = replay.state_of(report.size)
             tip = state.twin()
-        catch_up(store, copies)
-        parts = LogParts(store=store, copies=copies, tree=report.tree, chain=report.chain, fence=store.take_fence())
+        behind = free_bytes(copies_path.parent) < COPY_NOTHING
+        if not behind:
+            catch_up(store, copies)
+        parts = LogParts(store=store, copies=copies, tree=report.tree, chain=report.chain, fence=store.take_fence(), behind=behind)
         opened.pop_all()
     return Started(tip=tip, state=state, parts=parts, report=report)
 
@@ -130,8 +135,9 @@ def _verified(
 class _Replay:
     """The state that the entries lead to, built while they are hashed; not to be believed before the log is verified."""
 
-    def __init__(self) -> None:
+    def __init__(self, forget_before: Instant) -> None:
         self._state = State()
+        self._forget_before = forget_before
         self._error: Exception | None = None
 
     def follow(self, body: bytes) -> None:
@@ -144,10 +150,8 @@ class _Replay:
 
     def _follow(self, load: Callable[[], Iterable[Entry]]) -> None:
         if self._error is None:
-            state, apply = self._state, machine.apply
             try:
-                for entry in load():
-                    apply(state, entry)
+                machine.replay(self._state, load(), forget_before=self._forget_before)
             except Exception as error:  # noqa: BLE001 -- altered bytes can fail in any way, and what was altered is said by verification
                 self._error = error
 
@@ -164,6 +168,14 @@ class _Replay:
                 f"entry {seq} was written by a later version and cannot be read: install that version again",
             ) from self._error
         return self._state
+
+
+def _forget_before(store: LogStore) -> Instant:
+    """Return from when on commands are remembered, counted from the last entry; verification judges later whether that one is right."""
+    for body in store.read(max(0, store.size() - 1)):
+        with suppress(ValueError, OverflowError):
+            return instants.plus(instants.parse(entries.load(body).at), -machine.COMMAND_MEMORY_SECONDS)
+    return instants.EPOCH_START
 
 
 @contextmanager

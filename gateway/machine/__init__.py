@@ -6,7 +6,7 @@ returned and the log kept, `apply` replays to the same state, on this version an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from gateway import canonical
@@ -115,16 +115,33 @@ def apply(state: State, entry: Entry) -> None:
         ValueError: the entry is not the next one.
         KeyError: its type is of a later version.
     """
-    if entry.seq != state.size:
-        raise ValueError(f"entry {entry.seq} where {state.size} was expected")
-    APPLY[entry.type](state, entry)
-    state.size += 1
-    state.last_at = entry.at
-    ref = entry.command
-    if ref is not None:
-        _remember(state, entry, ref)
-    elif state.last_command is not None:
-        _extend(state, entry)
+    replay(state, (entry,))
+
+
+def replay(state: State, entries: Iterable[Entry], *, forget_before: Instant = instants.EPOCH_START) -> None:
+    """Take entries into the state, in order, as `apply` one by one: a start does that a million times, so all stands in one loop.
+
+    Commands from before `forget_before` are not remembered: at a start, those that would be forgotten again before it is over.
+
+    Raises:
+        ValueError: an entry is not the next one; those before it were taken.
+        KeyError: its type is of a later version; those before it were taken.
+    """
+    table = APPLY
+    for entry in entries:
+        if entry.seq != state.size:
+            raise ValueError(f"entry {entry.seq} where {state.size} was expected")
+        table[entry.type](state, entry)
+        state.size += 1
+        state.last_at = at = entry.at
+        ref = entry.command
+        if ref is not None:
+            if at >= forget_before:
+                _remember(state, entry, ref)
+            else:
+                state.last_command = None
+        elif state.last_command is not None:
+            _extend(state, entry)
 
 
 def _remember(state: State, entry: Entry, ref: CommandRef) -> None:
@@ -149,4 +166,4 @@ def _extend(state: State, entry: Entry) -> None:
         state.last_command = None
 
 
-__all__ = ["APPLY", "DECIDE", "Context", "Ids", "Repeated", "State", "apply", "check_repeated", "decide", "place"]
+__all__ = ["APPLY", "DECIDE", "Context", "Ids", "Repeated", "State", "apply", "check_repeated", "decide", "place", "replay"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from operator import itemgetter
 from sys import intern
+from types import MappingProxyType
 from typing import Any, Final
 
 from gateway.machine import blackouts, signing
@@ -380,7 +381,7 @@ def apply_intended(state: State, entry: Entry) -> None:
 def apply_handle(state: State, entry: Entry) -> None:
     """Remember what exists on the platform."""
     publication = state.publications[entry.object]
-    publication.handles[entry.data["name"]] = entry.data["value"]
+    publication.handles = MappingProxyType({**publication.handles, entry.data["name"]: entry.data["value"]})  # never changed, since twins share it
     publication.seq = entry.seq
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from gateway.protocol.instants import EPOCH_START, NEVER, Instant
@@ -258,6 +259,10 @@ class Submission:
         return next(target for target in self.targets if target.channel == channel)
 
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+"""One for all, since a replay makes a million publications of which few have anything here."""
+
+
 @dataclass(slots=True)
 class Publication:
     """One token's send on one channel; `signatures` are the decisions its token names, until it has ended."""
@@ -283,7 +288,7 @@ class Publication:
     emergency: bool = False
     rip: str | None = None
     signatures: tuple[Signature, ...] = ()
-    handles: dict[str, str] = field(default_factory=dict)
+    handles: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     filled: str = ""
     snapshot: str = ""
     intended_at: Instant = EPOCH_START
@@ -293,7 +298,7 @@ class Publication:
     pending_since: Instant = EPOCH_START
     remote_id: str = ""
     url: str = ""
-    reason: Mapping[str, Any] = field(default_factory=dict)
+    reason: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     drift: str = ""
     seq: int = 0
 
@@ -420,7 +425,6 @@ class State:
             submission.signatures = list(signed(submission.signatures))
         twin.publications = {key: _copy_publication(publication) for key, publication in self.publications.items()}
         for publication in twin.publications.values():
-            publication.handles = dict(publication.handles)
             if publication.signatures:
                 publication.signatures = tuple(signed(publication.signatures))
         return twin

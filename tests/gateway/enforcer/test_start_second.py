@@ -14,6 +14,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -22,12 +23,14 @@ from gateway.enforcer import building, reading, startup
 from gateway.enforcer.reading import Reader, serve, worth_it
 from gateway.enforcer.startup import LogRefused, Started, start
 from gateway.log import audit
-from gateway.log.checkpoint import KeyChain, LogKey, Signer, rotation_data
+from gateway.log.checkpoint import KeyChain, LogKey, Signer, parse_vkey, rotation_data
 from gateway.log.copies import CheckpointCopies
 from gateway.log.errors import LogUnavailable
 from gateway.log.merkle import Tree
 from gateway.log.store import LogStore
 from gateway.log.writer import LogWriter
+from gateway.protocol.entries import LIMIT, Entry
+from gateway.protocol.instants import EPOCH_START, Instant
 from tests.gateway.enforcer.house import open_house
 from tests.gateway.enforcer.scripted import Scripted
 from tests.gateway.enforcer.test_start import Closed, made
@@ -86,6 +89,66 @@ async def test_two_processes_come_to_the_same_as_one(closed: Closed, begin: Begi
     assert (two.report.checkpoint, two.report.note) == (one.report.checkpoint, one.report.note)
     assert two.parts.chain.keys == one.parts.chain.keys
     assert two.parts.fence != one.parts.fence
+
+
+@pytest.mark.parametrize("batch", [1, 600, 2_000])
+async def test_more_batches_than_slots_come_in_order(closed: Closed, begin: Begin, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    """Each slot is filled again only after what was in it has been applied: the state is that of one process, whatever a batch holds."""
+    monkeypatch.setattr(reading, "_BATCH", batch)
+    monkeypatch.setattr(reading, "_SLOTS", 2)
+    two = begin(closed)
+    one = start(closed.log, closed.settings.copies, closed.settings.log_key)
+    one.parts.store.close()
+    one.parts.copies.close()
+    assert asdict(two.state) == asdict(one.state)
+    assert two.state.size == one.report.size > 2
+
+
+async def test_a_slow_reader_is_waited_for(closed: Closed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second process stops at a full ring, and goes on with the bodies that came after it."""
+    monkeypatch.setattr(reading, "_BATCH", 1)
+    monkeypatch.setattr(reading, "_SLOTS", 2)
+    reader = Reader.fork()
+    seen: list[bytes] = []
+
+    def follow(lines: bytes, count: int) -> None:
+        time.sleep(0.01)
+        seen.append(lines)
+        assert count == 1
+
+    try:
+        report = reader.report(closed.log, parse_vkey(closed.settings.log_key), copies=closed.settings.copies, total=0, follow=follow)
+    finally:
+        reader.close()
+    with LogStore.open(closed.log) as store:
+        assert b"".join(seen) == b"".join(body + b"\n" for body in store.read(0))
+    assert report.size == len(seen)
+
+
+async def test_the_longest_entries_fit_a_slot() -> None:
+    """A batch that is one byte short takes one more body of the greatest length, with all its line feeds."""
+    orders, ours = multiprocessing.Pipe(duplex=False)
+    answers, told = multiprocessing.Pipe(duplex=False)
+    batch = reading._Batch(orders, told, slots := reading.shared())
+    bodies = [b"a", b"", b"b" * (LIMIT - 4), b"c" * LIMIT]
+    for body in bodies:
+        batch.add(body)
+    batch.send()
+    ours.close()
+    start, length, count = reading._PLACE.unpack_from(answers.recv_bytes(), 1)
+    assert slots[start : start + length] == b"\n".join(bodies) + b"\n"
+    assert count == len(bodies)
+    assert not answers.poll()
+
+
+def test_a_last_entry_that_cannot_be_read_forgets_nothing(tmp_path: Path) -> None:
+    """What the database ends with is not judged yet: any bytes there are taken, and say at most from when on commands are kept."""
+    last = Entry(0, "unit.added", Instant("2026-11-23T01:00:00.000Z"), "system", "u", None, {})
+    for at, expected in (("2026-11-23T01:00:00.000Z", "2026-11-21T01:00:00.000Z"), ("0001-01-01T00:00:00.000Z", EPOCH_START), ("soon", EPOCH_START)):
+        with LogStore.open(tmp_path / f"{at}.db") as store:
+            assert startup._forget_before(store) == EPOCH_START
+            store.append([msgspec.structs.replace(last, at=Instant(at)).to_bytes()], expected_size=0, fence=store.take_fence(), note="", epoch="e", leaves=b"")
+            assert startup._forget_before(store) == expected
 
 
 @pytest.mark.parametrize(("statement", "place"), [
@@ -259,7 +322,7 @@ def test_it_ends_when_nobody_listens_any_more() -> None:
     orders, ours = multiprocessing.Pipe(duplex=False)
     answers, told = multiprocessing.Pipe(duplex=False)
     ours.close()
-    serve(orders, told)
+    serve(orders, told, reading.shared())
     told.close()
     with pytest.raises(EOFError):
         answers.recv_bytes()
@@ -271,7 +334,7 @@ async def test_it_ends_in_the_middle_when_nobody_listens_any_more(closed: Closed
     answers, told = multiprocessing.Pipe(duplex=False)
     ours.send_bytes(json.dumps([str(closed.log), closed.settings.log_key, str(closed.settings.copies)]).encode())
     answers.close()
-    serve(orders, told)
+    serve(orders, told, reading.shared())
 
 
 _ORPHAN = """

@@ -8,7 +8,7 @@ hashing their claims, which is the `Ids` port's contract (the real one is `vault
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -105,7 +105,7 @@ def dump(value: Any) -> Any:
         return {**named, "queues": queues(value)}
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: dump(getattr(value, f.name)) for f in fields(value) if f.name not in LATER or getattr(value, f.name)}
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return [[dump(key), dump(item)] for key, item in value.items()]
     if isinstance(value, (set, frozenset)):
         return sorted(dump(item) for item in value)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.machine import Repeated, apply, decide
+from gateway.machine import Repeated, apply, decide, replay
+from gateway.machine.state import State
 from gateway.protocol import commands as c
 from gateway.protocol import instants
 from gateway.protocol.commands import Change, Grade, Request
@@ -192,6 +193,37 @@ def test_commands_are_forgotten_after_48_hours() -> None:
         freeze(f"cmd_{number}")
     assert "cmd_0" not in company.state.commands
     assert len(company.state.commands) == len(company.state.command_order) == 300
+
+
+def test_a_replay_forgets_at_once_what_would_be_forgotten_anyhow() -> None:
+    """Commands from before a limit leave no trace, with all the entries they made; those from the limit on are known as ever, and the rest is equal."""
+    company = Company.staffed()
+    for name in ("cmd_old", "cmd_limit", "cmd_new"):
+        company.wait(60)
+        company.do(c.Freeze(scope="all", target="", reason=text_digest("r")), "xu", ref=ref(name))
+    at = {e.command.id: e.at for e in company.entries if e.command is not None}
+    whole, cut, none = State(), State(), State()
+    replay(whole, company.entries)
+    replay(cut, company.entries, forget_before=at["cmd_limit"])
+    replay(none, iter(company.entries), forget_before=instants.plus(company.entries[-1].at, 0.001))
+    assert whole == company.state
+    assert list(cut.commands) == [name for name in whole.commands if at[name] >= at["cmd_limit"]] == ["cmd_limit", "cmd_new"]
+    assert all(cut.commands[name] == whole.commands[name] for name in cut.commands)
+    assert [name for _, name in cut.command_order] == list(cut.commands)
+    assert (none.commands, list(none.command_order), none.last_command) == ({}, [], None)
+    for forgetful in (cut, none):
+        forgetful.commands, forgetful.command_order, forgetful.last_command = whole.commands, whole.command_order, whole.last_command
+        assert forgetful == whole
+
+
+def test_a_replay_stops_where_an_entry_is_not_the_next_one() -> None:
+    """What came before it was taken; nothing of it was."""
+    company = Company.staffed()
+    state = State()
+    with pytest.raises(ValueError, match="entry 4 where 3 was expected"):
+        replay(state, [*company.entries[:3], company.entries[4]])
+    assert state.size == 3
+    assert state.last_at == company.entries[2].at
 
 
 def test_grades() -> None:
