@@ -108,10 +108,13 @@ def _to(state: str, notice: str | None = None) -> Callable[[Projection, Entry], 
 
 def _abandoned(p: Projection, entry: Entry) -> None:
     row = _move(p, entry, "abandoned")
-    if row is not None:
-        row.reason = entry.data
-        if entry.data["cause"] != "rerouted":  # the submission's own notice says what happened and what is asked for
-            p.notice("abandoned", entry, row.id)
+    if row is None:
+        return
+    row.reason = entry.data
+    submission = submissions.find(p, row.submission)
+    recalled = submission is not None and submission.state == "recalled"
+    if entry.data["cause"] != "rerouted" or recalled:  # else the submission's own notice says what happened and what is asked for
+        p.notice("abandoned", entry, row.id)
 
 
 def _prepared(p: Projection, entry: Entry) -> None:

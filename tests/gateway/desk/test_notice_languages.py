@@ -21,12 +21,13 @@ from gateway.desk.session_tables import LanguageRow
 from gateway.desk.settings import DeskSettings
 from gateway.protocol import commands as c
 from gateway.protocol import instants
-from gateway.protocol.commands import Change
+from gateway.protocol.commands import Change, Grade
 from gateway.protocol.entries import EntryType
 from gateway.web.i18n import Catalogue
 from tests.gateway.desk.conftest import Place, open_place
 from tests.gateway.desk.story import submit
 from tests.gateway.machine.company import CHANNELS, UNITS, Company
+from tests.gateway.machine.test_lists import item
 from tests.gateway.machine.test_rerouting import STRICTER
 
 TITLE = "秋收之后，我们把水管修到了地头"
@@ -96,6 +97,24 @@ def every(session: Session, company: Company, *, robot_english: bool = False) ->
         for kind, told, about in project(session, [entry]).notices:
             made.setdefault(kind, []).extend(messages(writing, kind, told, about))
     return made
+
+
+def test_what_a_new_table_ends_is_told_once_recalled_or_not(session: Session) -> None:
+    """In review again, the re-route says it; recalled, there is no re-route, and the end of the send is told by itself."""
+    company = Company.staffed()
+    company.wait(1)
+    for recalled in (False, True):
+        submission = company.submit("lu", "ch_web", "ch_wechat")
+        company.approve("gu", submission)
+        company.sign("fang", item(company, "fang", submission, "release", channels=("ch_web",)))
+        if recalled:
+            company.do(c.Recall(submission=submission), "lu", Grade.DESK)
+    company.rules = STRICTER
+    for submission in list(company.state.submissions):
+        company.reroute(submission)
+    made = every(session, company)
+    assert [message.person for message in made["rerouted"]] == ["lu"]
+    assert [(message.person, TITLE in message.text or "官网" in message.text) for message in made["abandoned"] if message.person == "lu"] == [("lu", True)]
 
 
 def test_every_kind_is_said_in_both_languages(session: Session) -> None:
