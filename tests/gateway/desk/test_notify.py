@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from gateway.clock import Clock
 from gateway.config import Notices
@@ -24,9 +24,11 @@ from gateway.desk.notify.outbox import Outbox
 from gateway.desk.notify.senders import NotSent, Senders, robot_body
 from gateway.desk.notify.tables import NoticeRow
 from gateway.desk.readmodel.follower import Follower
+from gateway.desk.readmodel.projection import Projection
 from gateway.desk.settings import DeskSettings
 from gateway.desk.socket_client import CommandSocket
 from gateway.protocol import instants
+from gateway.protocol.entries import EntryType
 from gateway.sandbox.running import listening
 from gateway.web.i18n import Catalogue
 from tests.gateway.desk.conftest import Place, open_place
@@ -291,3 +293,22 @@ async def test_a_robot_that_refuses_was_not_told(answer: dict[str, Any], status:
         senders = Senders(Notices(robot=f"{url}/robot", robot_kind="wecom"))
         with pytest.raises(NotSent):
             await senders.send("robot", "group", Message(key="k", person=None, subject="s", text="t", link="l"))
+
+
+async def test_old_news_tells_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a read model that is built anew learns again is told while it is a day old at most."""
+    async with open_place(tmp_path, notices=Notices(robot="http://127.0.0.1:9/robot", robot_kind="json")) as place:
+        submission = await submit(await place.browser("lu"), TITLE, place.channel())
+        await place.caught_up()
+        (made,) = place.house.entries(EntryType.SUBMISSION_MADE)
+
+        async def told(later: float) -> int:
+            now = instants.plus(made.at, later)
+            monkeypatch.setattr(place.parts.outbox, "_now", lambda: now)
+            async with place.parts.sessions.begin() as session:
+                await session.execute(delete(NoticeRow))
+                await session.run_sync(
+                    lambda inner: place.parts.outbox.told(inner, Projection(session=inner, notices=[("waiting", made, submission)])))
+                return len((await session.scalars(select(NoticeRow))).all())
+
+        assert [await told(later) for later in (0, 24 * 3600, 24 * 3600 + 1)] == [1, 1, 0]
