@@ -419,7 +419,8 @@ def outcome_data(outcome: Outcome) -> tuple[str, dict[str, Any]]:
     """Return an outcome's name and the data of its entry."""
     match outcome:
         case Live():
-            return "live", {"id": outcome.id, "url": outcome.url}
+            shown = outcome.url.startswith(("https://", "http://"))  # the platform's word, of which pages make a link
+            return "live", {"id": outcome.id, "url": outcome.url if shown else ""}
         case Gone():
             return "gone", {"id": outcome.id}
         case Pending():

@@ -265,6 +265,8 @@ def _settled(overlay: Overlay, change: Change) -> None:
         _need(change.data, texts="how")
     elif change.type == EntryType.PUBLICATION_LIVE:
         _need(change.data, texts="id url")
+        if not change.data["url"].startswith(("https://", "http://")):  # pages make a link of it
+            raise _bad("url")
     else:
         _need(change.data, texts="id")
 

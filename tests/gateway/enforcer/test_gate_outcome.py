@@ -59,6 +59,7 @@ async def test_whatever_the_one_call_raises_is_unknown_and_never_repeated(
 
 @pytest.mark.parametrize(("outcome", "state"), [
     (Live(id="x", url="https://board.example/\ud800"), PublicationState.UNKNOWN),
+    (Live(id="x", url="javascript:alert(1)//https://board.example/"), PublicationState.LIVE),
     (Rejected(code="no", zh="不", en="no"), PublicationState.REJECTED),
     (Unknown(cause="lost"), PublicationState.UNKNOWN),
     (Pending(handle="h1"), PublicationState.PENDING),
@@ -66,12 +67,13 @@ async def test_whatever_the_one_call_raises_is_unknown_and_never_repeated(
 async def test_each_outcome_is_logged_and_one_that_cannot_be_is_unknown(
     hand: House, scripted: Scripted, outcome: Outcome, state: PublicationState,
 ) -> None:
-    """Every answer becomes an entry; an address that is no text becomes UNKNOWN, not an exception."""
+    """Every answer becomes an entry; an address that is no text becomes UNKNOWN, not an exception; one that is no web address is left out."""
     publication = await released(hand)
     scripted.outcomes = [outcome]
     await hand.parts.gate.send(publication)
     assert hand.publication_state(publication) is state
     assert outcome_data(outcome)[0] in {"live", "rejected", "unknown", "pending"}
+    assert hand.state.publications[publication].url == ""
 
 
 async def test_what_is_live_is_compared_once_more(hand: House, scripted: Scripted) -> None:

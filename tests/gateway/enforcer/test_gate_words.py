@@ -245,7 +245,7 @@ async def test_another_refusal_of_the_same_publication_is_logged_too(hand: House
 
 
 @pytest.mark.parametrize(("outcome", "said"), [
-    (Live(id="1", url="u"), ("live", {"id": "1", "url": "u"})), (Gone(id="1"), ("gone", {"id": "1"})),
+    (Live(id="1", url="http://u/1"), ("live", {"id": "1", "url": "http://u/1"})), (Live(id="1", url="javascript:alert(1)"), ("live", {"id": "1", "url": ""})), (Gone(id="1"), ("gone", {"id": "1"})),
     (Pending(handle="h"), ("pending", {"handle": "h"})), (Unknown(cause="lost"), ("unknown", {"cause": "lost"})),
     (Rejected(code="no", zh="不", en="no way"), ("rejected", {"code": "no", "zh": "不", "en": "no way"})),
 ])

@@ -269,13 +269,16 @@ def test_channel_changes(company: Company) -> None:
 
 def test_unknowns_are_settled_by_two(company: Company) -> None:
     """Absent, live or gone, as the operation allows; brand & PR and another, never one alone, and never twice in one list."""
-    for outcome, data in ((E.PUBLICATION_LIVE, {"id": "5", "url": "u"}), (E.PUBLICATION_ABSENT, {"how": "三次查找均无"})):
+    for outcome, data in ((E.PUBLICATION_LIVE, {"id": "5", "url": "https://a.example/5"}), (E.PUBLICATION_ABSENT, {"how": "三次查找均无"})):
         publication = company.released("ch_web")[0]
         company.send(publication, "unknown")
         with denied("change_invalid"):
             company.propose("fang", change(E.PUBLICATION_GONE, publication, id="5"))
         with denied("change_invalid"):
             company.propose("fang", change(outcome, publication))
+        with denied("change_invalid") as caught:
+            company.propose("fang", change(E.PUBLICATION_LIVE, publication, id="5", url="javascript:alert(1)"))
+        assert caught.value.detail == "url"
         with denied("change_invalid"):
             company.propose("fang", change(E.PUBLICATION_ABSENT, publication, how="x"), change(E.PUBLICATION_LIVE, publication, id="5", url="u"))
         with denied("not_governor"):

@@ -139,7 +139,7 @@ def test_what_is_settled_as_gone_is_named(company: Company) -> None:
     with denied("change_invalid") as caught:
         company.propose("fang", change(E.PUBLICATION_LIVE, withdrawal, id="101", url="u"))
     assert caught.value.detail == "outcome"
-    for data in ({}, {"id": ""}, {"id": "1", "url": "u"}):
+    for data in ({}, {"id": ""}, {"id": "1", "url": "javascript:alert(1)"}):
         with denied("change_invalid") as caught:
             company.propose("fang", change(E.PUBLICATION_GONE, withdrawal, **data))
         assert caught.value.detail == "fields"
