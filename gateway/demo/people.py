@@ -74,10 +74,16 @@ class Player:
             raise Unexpected(f"signing as {self.name}: {page.status} {page.words()[:300]}")
         return page
 
-    async def freeze(self, channel: str, reason: str) -> Page:
-        """Freeze a channel from the page of stops; needs no proof."""
+    async def freeze(self, channel: str, reason: str) -> None:
+        """Freeze a channel from the page of stops; needs no proof.
+
+        Raises:
+            Unexpected: the counter refused it.
+        """
         page = await self.browser.get(f"{self.counter}/s/stops")
-        return await self.browser.submit(page.form("/s/freeze"), scope="channel", target=channel, reason=reason)
+        answer = await self.browser.submit(page.form("/s/freeze"), scope=f"channel:{channel}", reason=reason)
+        if answer.status >= 400 or reason not in answer.words():
+            raise Unexpected(f"freezing as {self.name}: {answer.status} {answer.words()[:300]}")
 
     # ---- the desk's JSON interface
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.demo.company import D1, D2, SampleArticle
@@ -66,4 +67,5 @@ async def _drift(story: Story) -> None:
 
 async def _frozen(story: Story) -> None:
     """A frozen channel with something waiting behind it."""
+    await _hand_in(story, replace(variant(QUEUE), link="https://www.heting.example/pipes"), "weibo_group")
     await story.players["xu"].freeze(story.channel["weibo_group"], "等待舆情研判")

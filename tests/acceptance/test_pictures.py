@@ -64,6 +64,26 @@ SMALL = """() => [...document.querySelectorAll('.btn, nav a, summary, select')].
 """What a finger would miss: less than 44 px high."""
 
 
+FAINT = """() => {
+  const rgba = c => { const n = c.match(/[\\d.]+/g).map(Number), scale = c.startsWith('color(') ? 255 : 1;
+    return [n[0] * scale, n[1] * scale, n[2] * scale, n[3] ?? 1]; };
+  const over = (a, b) => [0, 1, 2].map(i => a[i] * a[3] + b[i] * (1 - a[3]));
+  const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+  const under = e => { const fills = []; for (let n = e; n; n = n.parentElement) fills.push(rgba(getComputedStyle(n).backgroundColor));
+    return fills.reverse().reduce((base, fill) => over(fill, base), [255, 255, 255]); };
+  const found = [];
+  for (const e of document.querySelectorAll('body *')) {
+    if (!e.checkVisibility({visibilityProperty: true}) || e.closest('svg, [disabled], [aria-disabled=true], .visually-hidden, .skip')) continue;
+    if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())) continue;
+    let seen = 1; for (let n = e; n; n = n.parentElement) seen *= getComputedStyle(n).opacity;
+    const style = getComputedStyle(e), ground = under(e), ink = rgba(style.color), [a, b] = [light(over([...ink.slice(0, 3), ink[3] * seen], ground)), light(ground)];
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < (parseFloat(style.fontSize) >= 24 ? 3 : 4.5)) found.push(ratio.toFixed(2) + ' ' + e.outerHTML.slice(0, 100));
+  }
+  return [...new Set(found)]; }"""
+"""Words that are too faint on what they stand on: less than 4.5:1, large ones 3:1 (WCAG 2.2, 1.4.3)."""
+
+
 def aside(pictures: Path, name: str, *, kept: bool) -> Path:
     """Return where a picture goes: those the README shows to its folder, the others of a run that makes them beside the build."""
     return pictures / name if kept or not os.environ.get("QIANFA_PICTURES") else DOCS.parents[1] / "build" / name
@@ -80,6 +100,13 @@ def check(page: Page, path: Path, width: int, *, scrolls_sideways: bool = False)
         assert wide <= width + 1, f"{path.name} is {wide} px wide on a screen of {width}"
     if width < 720:
         assert page.evaluate(SMALL) == [], path.name
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of its words
+        assert page.evaluate(FAINT) == [], f"{path.name}, {scheme}"
+    page.emulate_media(media="print")
+    assert page.evaluate(FAINT) == [], f"{path.name} on paper, from a dark screen"
+    assert page.locator(".btn:visible, .bar .links:visible, nav.nav:visible, .rail:visible").count() == 0, f"{path.name} on paper"
+    page.emulate_media(media="screen", color_scheme="light")
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
@@ -111,6 +138,8 @@ def test_the_desk_pages(chromium: Browser, stage: Stage, story: Story, pictures:
     assert answer.status == 200
     assert page.url == stage.set.settings.desk_url + path
     assert page.locator("nav a[href='/drafts']").count(), "this is not a page of the desk's inside"
+    if path == "/publications":
+        assert page.locator(".strip.ice").count() == 1, "the sample that is frozen is not"
     first = path == "/" and lang == "zh"
     name = f"desk-{width}.png" if first else f"desk{path.replace('/', '-').rstrip('-')}-{width}-{lang}.png"
     check(page, aside(pictures, name, kept=first), width)

@@ -24,7 +24,7 @@ PAGE: Final = 100
 HITS: Final = 20
 _ID: Final = re.compile("[a-z]{2,4}_[a-z0-9_]{3,40}")
 _JOB: Final = re.compile("[0-9a-f]{8,64}")
-NOUNS: Final = ("submission", "decision", "publication", "attempt", "channel", "person", "appointment", "freeze", "vault")
+NOUNS: Final = ("submission", "decision", "publication", "attempt", "channel", "person", "appointment", "freeze", "blackout", "vault")
 
 
 async def log_page(request: web.Request) -> web.Response:

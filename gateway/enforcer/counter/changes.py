@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +14,7 @@ from gateway.connectors.base import ProbeStep
 from gateway.enforcer.codes import code_digest, new_code
 from gateway.enforcer.counter import outside, prove
 from gateway.enforcer.counter.changewords import describe, sent_words
-from gateway.enforcer.counter.parts import COUNTER, Counter, form_of, language, page, see, session_of
+from gateway.enforcer.counter.parts import COUNTER, WORDS, Counter, form_of, language, page, see, session_of
 from gateway.enforcer.ids import DecisionIds, new_id
 from gateway.enforcer.proofs import Proven
 from gateway.machine.blackouts import KINDS
@@ -28,6 +29,8 @@ from gateway.protocol.statements import PROPOSAL_LABEL, list_digest
 
 PROPOSAL_SECONDS: Final = 7 * 86_400
 CODE_SECONDS: Final = 7 * 86_400
+TRIALS: Final = frozenset(key for key in WORDS.words["zh"] if key.startswith("trial."))
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Built = tuple[list[Change], dict[str, str]]
 Form = Mapping[str, str]
 
@@ -81,7 +84,7 @@ def ask(
     payload = {"changes": [{"type": str(c.type), "object": c.object, "data": c.data} for c in changes],
                "reason": counter.parts.values.commit(reason)}
     begun = prove.begin(request, "propose", list_digest(PROPOSAL_LABEL, [(digest, "propose")]), payload)
-    return page(request, "change_proof.html", sheet=begun, digest=digest, reason=reason, secrets=secrets, step="propose", steps=steps,
+    return page(request, "change_proof.html", sheet=begun, digest=digest, reason=reason, secrets=secrets, step="propose", steps=steps, trials=TRIALS,
                 lines=[describe(counter.parts, c, language(request)) for c in changes])
 
 
@@ -107,7 +110,7 @@ async def begin_confirm(request: web.Request) -> web.Response:
     digest = Digest(proposal.digest)
     begun = prove.begin(request, "confirm", list_digest(PROPOSAL_LABEL, [(digest, "confirm")]), {"proposal": proposal.id, "digest": digest})
     return page(request, "change_proof.html", sheet=begun, digest=digest, reason=counter.parts.values.text(proposal.reason) or "", secrets={},
-                step="confirm", steps=(), lines=[describe(counter.parts, Change(**c), language(request)) for c in proposal.changes])
+                step="confirm", steps=(), trials=TRIALS, lines=[describe(counter.parts, Change(**c), language(request)) for c in proposal.changes])
 
 
 async def confirmed(request: web.Request, proven: Proven, _form: Form) -> web.StreamResponse:
@@ -168,8 +171,10 @@ def _appointment(counter: Counter, form: Form) -> Built:
 def _day(text: str) -> str:
     """Return the midnight that begins a day in the company's zone."""
     try:
-        return instants.from_datetime(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=instants.OFFICE_ZONE))
-    except ValueError as error:
+        if not _DAY.fullmatch(text):
+            raise ValueError(text)
+        return instants.from_datetime(datetime.fromisoformat(text).replace(tzinfo=instants.OFFICE_ZONE))  # strptime imports when it is called
+    except (ValueError, OverflowError) as error:
         raise Denied("invalid", detail="day") from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from gateway.enforcer.counter.shown import when
+from gateway.enforcer.counter.shown import fingerprint, when
 from gateway.enforcer.counter.waiting import content_of
 from gateway.enforcer.parts import Parts
 from gateway.enforcer.views import ENTRY_WORDS
@@ -111,7 +111,9 @@ def _shown(parts: Parts, name: str, value: Any, en: bool) -> str:  # noqa: FBT00
         return VALUES[text][en] if text in {"all", "unit", "channel"} else views.scope(text)
     if name == "person":
         return views.name(text)
-    if text.startswith("sha256:") and name != "sha256":
+    if name == "sha256":
+        return fingerprint(text, 8)
+    if text.startswith("sha256:"):
         return parts.values.text(text) or "–"
     if name in {"level", "filing", "value", "kind", "factor", "how", "platform"}:
         return VALUES.get(text, (text, text))[en]

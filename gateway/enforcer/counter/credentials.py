@@ -49,7 +49,7 @@ def _page(request: web.Request, counter: Counter, channel: Channel, *, status: i
     connector = counter.parts.connectors.get(channel.platform)
     if connector is None:
         raise Denied("channel_unknown", detail=channel.id)
-    return page(request, "credential.html", status=status, channel=channel, fields=connector.credential_fields, steps=steps or [], wrong=wrong,
+    return page(request, "credential.html", status=status, channel=channel, fields=connector.credential_fields, steps=steps or [], wrong=wrong, trials=changes.TRIALS,
                 custodians=[counter.parts.views.name(p) for p in channel.custodians])
 
 

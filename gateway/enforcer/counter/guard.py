@@ -50,6 +50,9 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         else:
             _headers(request, error)
             raise
+    except Exception:
+        log.exception("a request failed", action="request_failed", method=request.method, route=_route(request)[1])
+        answer = page(request, "fault.html", status=500)
     _headers(request, answer)
     return answer
 

@@ -141,13 +141,21 @@ def page(request: web.Request, name: str, *, status: int = 200, **values: Any) -
         t=t, lang=lang, session=session, form=form_token(request[TOKEN]) if session else "", views=counter.parts.views,
         me=session.person if session else "", my_name=counter.parts.views.name(session.person) if session else "",
         phrase=phrase(counter, session.person) if session else "", demo=demo_on(counter), sandbox=counter.parts.runner.state.kind == "sandbox",
-        sealed=counter.parts.runner.sealed, fragment=fragment(request), now=counter.parts.runner.now(), path=request.path,
+        sealed=counter.parts.runner.sealed, keepers=_keepers(counter, lang) if counter.parts.runner.sealed else (), fragment=fragment(request), now=counter.parts.runner.now(), path=request.path,
         inside=request.app[INSIDE], desk_url=counter.parts.settings.desk_url, **values,
     )
     return web.Response(text=text, status=status, content_type="text/html", charset="utf-8")
 
 
 INSIDE: Final = web.AppKey("inside", bool)
+
+
+def _keepers(counter: Counter, lang: str) -> list[dict[str, str]]:
+    """Return whom to ask to open the vault: the system administrators, else the founders."""
+    state, views = counter.parts.runner.state, counter.parts.views
+    now = counter.parts.runner.now()
+    people = state.holders("sysadmin", state.group, now) or state.holders("founder", state.group, now)
+    return [views.contact(person, lang) for person in people]
 
 
 def phrase(counter: Counter, person: str) -> str:

@@ -65,8 +65,8 @@ async def item(request: web.Request) -> web.Response:
                 others_may=handing.others(counter, submission, person, language(request), now), listable=lists_allowed(submission), partial=_partial(counter, submission, turn),
                 both=waiting.both(counter.parts.runner.state, submission, person, now), chosen=on_list(counter, person),
                 checklist=checklist.items(counter, submission, person),
-                compared=await _compared(counter, submission, base) if view == "compare" else None,
-                seen=_seen(counter, submission, person), base=base)
+                compared=await _compared(counter, submission, base, live_now(counter, submission, request)) if view == "compare" else None,
+                seen=_seen(counter, submission, person), base=base, live=live_now(counter, submission, request))
 
 
 
@@ -175,17 +175,29 @@ def _against(request: web.Request, counter: Counter, submission: Submission, per
     return named if 0 < named < submission.revision else _base(counter, submission, person)
 
 
-async def _compared(counter: Counter, submission: Submission, base: int) -> dict[str, Any]:
+def live_now(counter: Counter, submission: Submission, request: web.Request) -> dict[str, Any] | None:
+    """Return what is public on the channel in view and would be changed or taken down: title, address, since when, content, template; None for a new post."""
+    state = counter.parts.runner.state
+    publication = state.publications.get(current_channel(counter, submission, request)["previous"] or "")
+    if publication is None:
+        return None
+    content = waiting.content_of(counter.parts.runner.blobs, publication.content) if publication.content else None
+    return {"title": content.title if content else "", "url": publication.url, "at": publication.dispatched_at, "content": publication.content,
+            "template": publication.template}
+
+
+async def _compared(counter: Counter, submission: Submission, base: int, live: dict[str, Any] | None) -> dict[str, Any]:
+    """Compare with the revision this person knows; a correction that they see for the first time, with what is public now."""
     data = counter.history.revision(submission.id, base) if base else None
-    before = data["content"] if data else None
-    if data is None or before is None or submission.content is None:
+    before = data["content"] if data else live["content"] if live else None
+    if before is None or submission.content is None:
         return {"base": base, "failed": False, "found": None, "facts": [], "before": None}
     blobs = counter.parts.runner.blobs
     try:
         found = await counter.parts.worker.run(compare, blobs.get(before), blobs.get(submission.content))
     except (WorkerFailed, BlobMissing, BlobAltered):
         return {"base": base, "failed": True, "found": None, "facts": [], "before": before}
-    flags = [(flag, data["facts"].get(flag) is not False, submission.facts.get(flag) is not False) for flag in FLAGS]
+    flags = [(flag, data["facts"].get(flag) is not False, submission.facts.get(flag) is not False) for flag in FLAGS] if data else []
     return {"base": base, "failed": False, "found": found, "facts": [f for f in flags if f[1] != f[2]], "before": before}
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from html import unescape
 from pathlib import Path
+
+import pytest
 
 from gateway.enforcer.counter.compare import compare
 from gateway.protocol import commands as c
@@ -11,6 +15,7 @@ from gateway.sandbox.wechat.app import WeChat
 from tests.gateway.enforcer.counter.kit import Front, counter_over
 from tests.gateway.enforcer.counter.test_pages import submitted
 from tests.gateway.enforcer.house import House, article
+from tests.gateway.enforcer.sending import live
 
 
 async def test_the_head_approves_and_releases_a_units_own_channel_with_one_proof(house: House, wechat: WeChat, tmp_path: Path) -> None:
@@ -48,20 +53,27 @@ async def test_nobody_but_its_head_is_offered_both_on_a_company_channel(front: F
     assert [s.verdict for s in front.house.state.submissions[submission].signatures] == ["approve"]
 
 
-async def test_an_emergency_withdrawal_takes_the_head_alone(front: Front) -> None:
-    """The brand & PR head withdraws what is live with one proof and a reason; brand & PR staff cannot."""
-    await front.arm("fang2")
-    house = front.house
-    submission = await submitted(front)
-    head, brand, chief = front.signed_in("gu"), front.signed_in("fang"), front.signed_in("fang2")
-    await head.sign("gu", submission)
-    await brand.sign("fang", submission)
+async def published(front: Front) -> str:
+    """Hand in, approve, release and send an article; return its publication, live."""
+    house, submission = front.house, await submitted(front)
+    await front.signed_in("gu").sign("gu", submission)
+    await front.signed_in("fang").sign("fang", submission)
     publication = house.state.submissions[submission].targets[0].publication
+    assert publication is not None
     await house.parts.gate.send(publication)
     if house.publication_state(publication).value == "pending":
         house.lifecycle._timers = asyncio.get_running_loop().create_task(house.parts.followup.run())
         await house.until(publication, "live", seconds=60)
         await house.lifecycle._stop_timers()
+    return publication
+
+
+async def test_an_emergency_withdrawal_takes_the_head_alone(front: Front) -> None:
+    """The brand & PR head withdraws what is live with one proof and a reason; brand & PR staff cannot."""
+    await front.arm("fang2")
+    house = front.house
+    publication = await published(front)
+    brand, chief = front.signed_in("fang"), front.signed_in("fang2")
     fields = {"publication": publication, "reason": "事实有误"}
     assert (await brand.post("/s/emergency", fields)).status == 403
     assert (await chief.post("/s/emergency", {**fields, "reason": ""})).status == 400
@@ -82,7 +94,9 @@ async def test_sealed_the_counter_reads_and_signs_nothing(front: Front) -> None:
     await front.house.lifecycle.seal("test")
     size = front.house.state.size
     assert (await person.get(f"/s/item/{submission}")).status == 200
-    assert "密钥库已锁" in person.text
+    assert "密钥库已锁：可以先看" in person.text
+    assert "请联系系统管理员开锁 何立群 " in person.text, "whom to ask is not named"
+    assert re.search(r'data-key="a" disabled>', person.text), "a button is offered that cannot work"
     assert (await person.post("/s/prove", {"nonce": nonce, "code": code})).status == 503
     assert "密钥库已锁" in person.text
     assert front.house.state.size == size
@@ -100,7 +114,44 @@ async def test_the_second_revision_is_shown_against_the_one_this_person_returned
     await house.submit(changed, "news", submission=submission, findings=c.FindingCounts(block=0, confirm=0, hint=0, blob=blob))
     await person.get(f"/s/item/{submission}?view=compare")
     assert "第1稿 → 第2稿" in person.text
-    assert "<del>2</del><ins>3</ins>" in person.text
+    assert "<del>4.2</del><ins>4.3</ins>" in person.text
+
+
+async def test_a_correction_is_shown_against_what_is_public(hand: House, tmp_path: Path) -> None:
+    """A correction's first revision names what is public now, and 对比 shows what would change of it; a withdrawal shows what it takes down."""
+    publication = await live(hand)
+    changed = article(title="秋收之后", cover=hand.cover(), body="<p>入冬前，禾汀灌溉工程部在云岗村更换了4.3公里老旧支管。村里的轮灌时间由三天缩短到一天半。</p>")
+    submission = await hand.submit(changed, "news", operation="edit", previous=publication)
+    async with counter_over(hand, tmp_path) as front:
+        person = front.signed_in("gu")
+        await person.get(f"/s/item/{submission}")
+        assert unescape(person.text).count(f'href="{hand.state.publications[publication].url}"') == 2
+        assert "对比线上" in person.text
+        await person.get(f"/s/item/{submission}?view=compare")
+        assert "线上现稿 → 第1稿" in person.text
+        assert "<del>4.2</del><ins>4.3</ins>" in person.text
+        await person.post("/s/return", {"submission": submission, "revision": "1", "seen": str(hand.state.submissions[submission].seq), "reason": "data"})
+        await person.get(f"/s/item/{submission}")
+        assert "改好再报" in person.text
+        removal = await hand.submit(None, "news", operation="withdraw", previous=publication)
+        await person.get(f"/s/item/{removal}")
+        assert f'src="/s/template/{hand.state.publications[publication].template}"' in person.text, "what would be taken down is not shown"
+        assert "撤下已公开的这一篇" in person.text
+
+
+async def test_a_fault_is_a_page_in_words(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a page fails for a reason nobody foresaw, people read what to do next, with the same headers, and nothing of the inside."""
+    person = front.signed_in("gu")
+
+    async def fails() -> None:
+        raise ZeroDivisionError("inside 4711")
+
+    monkeypatch.setattr(front.counter.history, "catch_up", fails)
+    answer = await person.get("/s/")
+    assert answer.status == 500
+    assert "出了点问题" in person.text
+    assert "4711" not in person.text
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
 def test_a_comparison_names_fields_pictures_and_words() -> None:

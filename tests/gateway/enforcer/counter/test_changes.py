@@ -123,6 +123,17 @@ async def test_an_unknown_is_settled_by_two(front: Front) -> None:
     assert house.publication_state(identifier).value == "live"
 
 
+@pytest.mark.parametrize("day", ["", "2026-13-01", "20261201", "2026-W48-1", "2026-12-01T00:00", "0001-01-01", "٢٠٢٦-12-01"])
+async def test_a_day_that_is_none_is_refused_in_words(front: Front, day: str) -> None:
+    """What no date field sends, and a day before the calendar begins here, is refused with a page, not with a fault."""
+    browser = front.signed_in("he", inside=True)
+    size = front.house.state.size
+    fields = {"kind": "blackout", "over": "all:", "days": "mourning", "start_day": day or "x", "end_day": "2027-01-01", "reason": "试"}
+    assert (await browser.post("/i/changes/propose", fields)).status == 400
+    assert "<h1>" in browser.text
+    assert front.house.state.size == size
+
+
 # ---- credentials
 
 
@@ -135,7 +146,10 @@ async def test_a_credential_is_tried_sealed_and_confirmed_by_another(front: Fron
     assert 'autocomplete="off"' in browser.text
     answer = await browser.post(f"/i/credentials/{channel}", {"appid": account.appid, "secret": account.secret, "reason": "轮换"})
     assert answer.status == 200, browser.text[:2000]
-    assert browser.text.count("✓") >= 2
+    assert re.findall(r"✓ ([^ ]+：)", browser.text) == ["取令牌：", "发布权限：", "建草稿并删除："]
+    assert "sha256:" not in browser.text
+    wrong = await front.signed_in("fang", inside=True).post(f"/i/credentials/{channel}", {"appid": account.appid, "secret": "0" * 32, "reason": "手误"})
+    assert wrong.status == 409, "a trial passed on the token that an earlier one had fetched"
     assert account.secret not in browser.text
     assert (await browser.prove("fang")).status == 303
     assert front.house.state.channels[channel].credential.version == 1
