@@ -94,7 +94,7 @@ class RecentRoom:
         self._turn = threading.Lock()
 
     def free(self) -> int | None:
-        """Return the bytes free there; None where the disk does not answer or the folder is not there."""
+        """Return the bytes free there; None where the disk does not answer, cannot be asked now, or the folder is not there."""
         with self._turn:
             now = self._moment()
             age = now - self._told if self._known is not None and self._known >= self._ample else self._recent * STALE
@@ -103,7 +103,11 @@ class RecentRoom:
             if self._answered.is_set():
                 self._asked = now
                 self._answered.clear()
-                threading.Thread(target=self._ask, name="qianfa-room", daemon=True).start()
+                try:
+                    threading.Thread(target=self._ask, name="qianfa-room", daemon=True).start()
+                except RuntimeError:  # no thread is to be had now: nobody was asked, and the next call asks
+                    self._answered.set()
+                    return None
             if age < self._recent * STALE:
                 return self._known
             if not self._answered.wait(max(0.0, self._asked + self._patience - now)):

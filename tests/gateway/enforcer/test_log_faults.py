@@ -393,3 +393,16 @@ def test_ample_room_is_measured_now_and_then_and_little_room_each_time(tmp_path:
     moment[0] += RECENT * STALE
     free[0] = 1
     assert room.free() == 1, "what is old is waited for"
+
+
+def test_without_a_thread_to_ask_there_is_no_room_and_the_next_call_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its limit of threads the system gives none: nothing is begun meanwhile, and nothing stays shut when there is one again."""
+    room = RecentRoom(tmp_path, measure=lambda _folder: AMPLE)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", _no_thread)
+        assert [room.free(), room.free()] == [None, None]
+    assert room.free() == AMPLE
+
+
+def _no_thread(_self: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
