@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, MetaData, create_engine, event
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -66,6 +67,16 @@ def open_engine(path: Path) -> AsyncEngine:
 def sessions(engine: AsyncEngine) -> Sessions:
     """Return what opens a unit of work; rows stay readable after its commit."""
     return async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def keep(sessions: Sessions, row: Base) -> None:
+    """Insert a row, or update the one of its key: also where another request inserts it between our look and our writing."""
+    try:
+        async with sessions.begin() as session:
+            await session.merge(row)
+    except IntegrityError:
+        async with sessions.begin() as session:  # now it is there
+            await session.merge(row)
 
 
 async def finished(work: Coroutine[Any, Any, _T]) -> _T:

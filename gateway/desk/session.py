@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
+from gateway.desk.database import keep
 from gateway.desk.parts import LANG, PARTS, Parts, Who
 from gateway.desk.session_tables import LanguageRow, SessionRow
 from gateway.desk.socket_client import Problem, SessionEnded, Unavailable
@@ -93,10 +94,9 @@ def _who(answer: dict[str, Any], token: str, *, asked: bool) -> Who:
 async def remember(parts: Parts, answer: dict[str, Any], token: str) -> None:
     """Keep what the enforcer said of a session."""
     known = {key: answer.get(key, "") for key in ("person", "name", "title", "unit", "unit_name", "offices", "kind")}
-    async with parts.sessions.begin() as session:
-        await session.merge(SessionRow(
-            token=_digest(token), person=answer["person"], known=known, expires=str(answer.get("expires") or ""), seen_at=parts.now(),
-        ))
+    await keep(parts.sessions, SessionRow(
+        token=_digest(token), person=answer["person"], known=known, expires=str(answer.get("expires") or ""), seen_at=parts.now(),
+    ))
 
 
 async def _forget(parts: Parts, token: str) -> None:
@@ -143,7 +143,7 @@ async def signed_in(request: web.Request) -> web.StreamResponse:
     state, _, rest = request.cookies.get(settings.sign_in_cookie, "").partition(".")
     verifier, _, encoded = rest.partition(".")
     given = request.query.get("state", "")
-    if not state or not given.isascii() or not hmac.compare_digest(state, given):
+    if not state or not hmac.compare_digest(state.encode("utf-8", "replace"), given.encode("utf-8", "replace")):
         raise web.HTTPSeeOther("/sign-in")
     try:
         answer = await parts.socket.post("/v1/session/redeem", {"code": request.query.get("code", ""), "verifier": verifier}, lang=request[LANG])
@@ -195,8 +195,7 @@ async def choose_language(request: web.Request) -> web.StreamResponse:
     lang = "en" if form.get("lang") == "en" else "zh"
     who = await look(request, request.cookies.get(parts.settings.cookie, ""))
     if who is not None:
-        async with parts.sessions.begin() as session:
-            await session.merge(LanguageRow(person=who.person, lang=lang, at=parts.now()))
+        await keep(parts.sessions, LanguageRow(person=who.person, lang=lang, at=parts.now()))
     response = web.Response(status=303, headers={"Location": safe_next(str(form.get("next", "/")))})
     _set_language(response, parts, lang)
     return response

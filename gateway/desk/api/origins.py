@@ -7,6 +7,7 @@ from typing import Final
 
 from aiohttp import web
 
+from gateway.desk.database import keep
 from gateway.desk.parts import PARTS
 from gateway.desk.session_tables import PairedOriginRow
 
@@ -28,8 +29,7 @@ async def remember_origin(request: web.Request) -> None:
     parts = request.app[PARTS]
     origin = request.headers.get("Origin", "")
     if _EXTENSION.fullmatch(origin):
-        async with parts.sessions.begin() as session:
-            await session.merge(PairedOriginRow(origin=origin, at=parts.now()))
+        await keep(parts.sessions, PairedOriginRow(origin=origin, at=parts.now()))
 
 
 def cors(response: web.StreamResponse, origin: str | None) -> None:

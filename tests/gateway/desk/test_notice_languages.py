@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from gateway.config import Notices
 from gateway.desk.app import WORDS
-from gateway.desk.database import migrate, sync_engine
+from gateway.desk.database import keep, migrate, open_engine, sessions, sync_engine
 from gateway.desk.notify.messages import Message, Writing, messages
 from gateway.desk.notify.tables import NoticeRow, bounded
 from gateway.desk.readmodel.projector import project
-from gateway.desk.session_tables import LanguageRow
+from gateway.desk.session import RECENT
+from gateway.desk.session_tables import LanguageRow, SessionRow
 from gateway.desk.settings import DeskSettings
 from gateway.protocol import commands as c
 from gateway.protocol import instants
@@ -178,6 +182,43 @@ def test_long_keys_stay_apart() -> None:
     assert len(bounded(long + "a", 200)) == 200
     assert bounded(long + "a", 200) != bounded(long + "b", 200)
     assert bounded(long, len(long)) == long
+
+
+async def test_two_clicks_at_once_choose_one_language(tmp_path: Path) -> None:
+    """The first requests of a session, many at once, each of which would write its first row: all are answered, and one choice stands."""
+    async with open_place(tmp_path, notices=NOBODY_LISTENS) as place:
+        gu = await place.browser("gu")
+        place.app[RECENT]._known.clear()
+        async with place.parts.sessions.begin() as session:
+            await session.execute(delete(SessionRow))
+        done = await asyncio.gather(*(gu.post("/language", {"lang": lang, "next": "/"}) for lang in ("zh", "en") * 10))
+        assert {answer.status for answer in done} == {303}
+        async with place.parts.sessions() as session:
+            assert len((await session.scalars(select(LanguageRow))).all()) == 1
+
+
+async def test_a_row_that_another_inserts_in_between_is_updated(tmp_path: Path) -> None:
+    """The insertion that comes second becomes an update, whichever of the two looked first."""
+    migrate(tmp_path / "desk.db")
+    engine = open_engine(tmp_path / "desk.db")
+    opened, looked = sessions(engine), []
+
+    class Late(AsyncSession):
+        """A session between whose look and whose writing another one commits."""
+
+        async def merge(self, instance: Any, **more: Any) -> Any:
+            made = await super().merge(instance, **more)
+            if not looked:
+                looked.append(True)
+                async with opened.begin() as other:
+                    await other.merge(LanguageRow(person="per_1", lang="zh", at="t"))
+            return made
+
+    await keep(async_sessionmaker(engine, class_=Late, expire_on_commit=False), LanguageRow(person="per_1", lang="en", at="t"))
+    async with opened() as session:
+        assert [row.lang for row in await session.scalars(select(LanguageRow))] == ["en"]
+    assert looked
+    await engine.dispose()
 
 
 async def test_a_chosen_language_is_kept_for_pages_and_mail(tmp_path: Path) -> None:
