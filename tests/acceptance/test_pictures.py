@@ -138,6 +138,8 @@ def test_the_desk_pages(chromium: Browser, stage: Stage, story: Story, pictures:
     assert answer.status == 200
     assert page.url == stage.set.settings.desk_url + path
     assert page.locator("nav a[href='/drafts']").count(), "this is not a page of the desk's inside"
+    if path == "/":
+        assert page.locator("section:has(h2:text-matches('已冻结，等解冻|Frozen, waiting')) li").count() == 1, "what is frozen stands among what can be signed"
     if path == "/publications":
         assert page.locator(".strip.ice").count() == 1, "the sample that is frozen is not"
     first = path == "/" and lang == "zh"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from gateway.desk.console.schedule import reads, today
 from gateway.desk.parts import PARTS, WHO, Parts, Who
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.publications import PublicationRow
+from gateway.desk.readmodel.refusals import FreezeRow
 from gateway.desk.readmodel.submissions import SubmissionRow, WaitingRow
 from gateway.protocol import instants
 
@@ -26,6 +28,12 @@ def together(row: SubmissionRow) -> bool:
     sensitive = row.facts.get("sensitive") is not False
     withdrawing = any(target["operation"] == "withdraw" for target in row.targets)
     return not (sensitive or row.emergency or withdrawing or row.findings["confirm"])
+
+
+def frozen(row: SubmissionRow, freezes: Sequence[FreezeRow]) -> bool:
+    """Return whether a freeze in force keeps a part of it from going out, as the counter groups it."""
+    held = {row.id, row.unit, *(target["channel"] for target in row.targets)}
+    return any(freeze.scope == "all" or freeze.target in held for freeze in freezes)
 
 
 async def queue(parts: Parts, who: Who, names: Directory) -> list[SubmissionRow]:
@@ -81,11 +89,15 @@ async def todo(request: web.Request) -> web.Response:
     parts, who = request.app[PARTS], request[WHO]
     names = await directory(request)
     waiting = await queue(parts, who, names)
+    async with parts.sessions() as session:
+        freezes = list(await session.scalars(select(FreezeRow)))
+    free = [row for row in waiting if not frozen(row, freezes)]
     reviewing = await own(parts, who.person, "in_review")
     decided = f"decided:{who.person}:{instants.office_day(parts.now())}"
     return await draw(
         request, "todo.html", names=names,
-        groups=[("todo.together", [row for row in waiting if together(row)]), ("todo.single", [row for row in waiting if not together(row)])],
+        groups=[("todo.together", [row for row in free if together(row)]), ("todo.single", [row for row in free if not together(row)]),
+                ("todo.frozen", [row for row in waiting if frozen(row, freezes)])],
         waiting=len(waiting), returned=await own(parts, who.person, "returned", "expired"),
         reviewing=reviewing, nudged=await parts.nudges.last(*(row.id for row in reviewing)), trouble=await trouble(parts, who),
         emergencies=await emergencies(parts), day=await today(parts, names) if who.holds("brand_pr", "brand_pr_head") else None,
