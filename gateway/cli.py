@@ -50,6 +50,7 @@ def main() -> None:
 @click.option("--backups", type=click.Path(path_type=Path), default=None)
 @click.option("--key-file", type=click.Path(path_type=Path), default=None, help="opens the vault at start; made if missing; 'none' for none")
 @click.option("--passphrase/--no-passphrase", default=False, help="also make a passphrase slot (asks for it)")
+@click.option("--proxy", "proxies", multiple=True, help="address of the reverse proxy, whose X-Forwarded-For is believed (repeat)")
 @click.option("--desk-port", default=8441, show_default=True)
 @click.option("--counter-port", default=8442, show_default=True)
 @click.option("--inside-port", default=8443, show_default=True)
@@ -136,8 +137,9 @@ def restore(placed: Placed, folder: Path) -> None:
         restored = commands.restore(placed.settings, folder)
     except commands.CommandFailed as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"restored {restored.entries} entries; {restored.lost} newer entries are only in {restored.kept_copy or 'no copy'}")
-    click.echo("At the next unsealing a new incarnation begins: open approvals end, sends that were under way are read back, never repeated.")
+    place.link(placed)
+    for line in commands.restored_lines(restored):
+        click.echo(line)
 
 
 @main.group()

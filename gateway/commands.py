@@ -36,7 +36,7 @@ class NotRunning(CommandFailed):
 def init(
     *, data: Path, config: Path | None, kind: str, company: str, founders: Sequence[str], desk_url: str, counter_url: str,
     copies: Path | None, backups: Path | None, key_file: Path | None, desk_port: int, counter_port: int, inside_port: int,
-    bases: Sequence[str], passphrase: str | None,
+    bases: Sequence[str], passphrase: str | None, proxies: Sequence[str] = (),
 ) -> Any:
     """Found a deployment; see `gateway.enforcer.founding.found`.
 
@@ -53,6 +53,7 @@ def init(
             "data": data, "run": data / "run", "copies": copies or data / "copies" / "checkpoints", "backups": backups or data / "backups",
             "desk": Listen(port=desk_port), "counter": Listen(port=counter_port), "counter_inside": Listen(port=inside_port),
             "key_file": None if key_file is not None and str(key_file) == "none" else key_file or data / "keys" / "vault.key",
+            "trusted_proxies": tuple(proxies),
             "bases": dict(base.split("=", 1) for base in bases),
         })
         if os.getuid() == 0:
@@ -155,11 +156,32 @@ async def _admin(settings: Settings, method: str, path: str, body: dict[str, str
                 answer: dict[str, Any] = await response.json(content_type=None)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in {errno.ENOENT, errno.ECONNREFUSED}:
-            raise NotRunning(f"no enforcer runs at {settings.admin_socket}: start it with `qianfa serve`") from error
-        raise CommandFailed(f"the enforcer does not answer you at {settings.admin_socket} ({type(error).__name__}): use root or its own user") from error
+            raise NotRunning(f"签发服务没有运行 / no enforcer runs at {settings.admin_socket}: start it with `qianfa serve`") from error
+        raise CommandFailed(
+            f"签发服务不回答你，请用 root / the enforcer does not answer you at {settings.admin_socket} ({type(error).__name__}): use root or its own user",
+        ) from error
     if response.status >= 400:
-        raise CommandFailed(answer.get("title") or f"{answer.get('kind', '')} {answer.get('reason', answer.get('code', ''))}".strip())
+        said = f"{answer.get('kind', '')} {answer.get('reason', answer.get('code', ''))}".strip()
+        words = _REFUSED.get(answer.get("reason", ""))
+        raise CommandFailed(answer.get("title") or (f"{words} ({said})" if words else said))
     return answer
+
+
+_REFUSED: Final = {
+    "already_unsealed": "密钥库已经开着 / the vault is open already",
+    "sealed": "密钥库锁着，先 qianfa vault unseal / the vault is sealed: `qianfa vault unseal` first",
+    "wrong_key": "打不开：密码、恢复密钥或密钥文件不是这个密钥库的 / this passphrase, recovery key or key file opens no slot of this vault",
+    "recovery_mistyped": "恢复密钥抄错了：照卡片重输 / the recovery key is mistyped: type it again from the card",
+    "passphrase_length": "密码至少 12 个字符 / a passphrase has 12 characters or more",
+    "key_file_missing": "密钥文件不在那里 / the key file is not there",
+    "key_file_folder": "systemd 凭据的目录须属于 root 且不向他人开放 / the folder of systemd's credential must be root's and closed to others",
+    "key_file_mode": "密钥文件须为 0400 / the key file must have mode 0400",
+    "key_file_owner": "密钥文件须属于签发服务的用户 / the key file must belong to the enforcer's user",
+    "key_file_link": "密钥文件不得是链接，也不得有第二个名字 / the key file must be no link and have one name only",
+    "last_slot": "最后一个开锁方式不能删：先加一个 / the last slot stays: add another first",
+    "unknown_slot": "没有这个开锁方式，见 qianfa vault status / there is no such slot: see `qianfa vault status`",
+}
+"""What the vault refuses (`vault.errors`, by its `reason`), for whoever types the command."""
 
 
 _DISKS: Final = {
@@ -179,7 +201,10 @@ def status_lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"在审 in review {found['in_review']} · 冻结 freezes {found['freezes']} · 存证 log {found['log']['size']} entries"
     if found["disk_low"]:
         zh, en = _DISKS[found["disk"]]
-        yield f"{zh}：只有停发、冻结、退回和撤稿照常；好了自动恢复 / {en}: only what stops or takes down goes on, until that is mended"
+        if found["state"] == "sealed":
+            yield f"{zh}；在此之前打不开密钥库 / {en}: until then the vault cannot be opened"
+        else:
+            yield f"{zh}：只有停发、冻结、退回和撤稿照常；好了自动恢复 / {en}: only what stops or takes down goes on, until that is mended"
     if found["clock_behind"]:
         yield "时钟早于存证，已停止发送 / the clock is behind the log, sending has stopped"
     if not found["isolated"]:
@@ -227,6 +252,17 @@ def restore(settings: Settings, folder: Path) -> Any:
         return backup.restore(settings, folder.resolve(), owners=_owners(settings))
     except (backup.RestoreRefused, OSError, LogUnavailable, LaunchRefused) as error:
         raise CommandFailed(str(error)) from error
+
+
+def restored_lines(restored: Any) -> Iterator[str]:
+    """Yield what a restore did and what follows from it."""
+    yield f"恢复了 {restored.entries} 条存证 / restored {restored.entries} entries"
+    if restored.kept_copy is None:
+        yield "这里没有外部副本可比：之后还有没有更新的存证，看原来那份副本 / no copy was here to compare with: whether there are newer entries, the old copy knows"
+    else:
+        yield f"另有 {restored.lost} 条更新的只在旧副本里 / {restored.lost} newer entries are only in the old copy: {restored.kept_copy}"
+    yield "下次开锁时开始新纪元：未走完的审批作废重签；正在发送的核实后定，绝不重发"
+    yield "At the next unsealing a new incarnation begins: open approvals end, sends that were under way are read back, never repeated."
 
 
 def _owners(settings: Settings) -> tuple[tuple[int, int], tuple[int, int]] | None:

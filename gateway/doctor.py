@@ -77,7 +77,7 @@ def _files(placed: Placed) -> Iterator[Check]:
     log, newest = settings.enforcer_data / "log.db", _newest_backup(settings)
     yield Check(
         name="log exists / 存证库在", ok=log.exists(), found=str(log),
-        repair="它所在的盘没有挂载时先挂载；确实丢失时恢复备份 / mount its disk if it is not; if the log is lost, restore a backup",
+        repair="它所在的盘没有挂载时先挂载；确实丢失时恢复备份：qianfa restore 备份目录 / mount its disk if it is not; if the log is lost, restore a backup: qianfa restore FOLDER",
         command=placed.command("restore", shlex.quote(str(newest))) if newest else "")
     backed = placed.command("backup")
     yield Check(
@@ -109,12 +109,17 @@ def _key_file(placed: Placed, key: Path) -> Iterator[Check]:
     else:
         modes = {0o400, 0o440} if Path("/run/credentials") in key.parents else {0o400}
         quoted = shlex.quote(str(key))
-        owner = f" && chown {shlex.quote(settings.enforcer_user)} {quoted}" if os.getuid() == 0 and settings.enforcer_data.stat().st_uid else ""
+        owner = f" && chown {shlex.quote(settings.enforcer_user)} {quoted}" if os.getuid() == 0 and _two_users(settings) else ""
         yield Check(name=name, ok=key.stat().st_mode & 0o777 in modes, command=f"chmod 0400 {quoted}{owner}")
     inside = settings.backups in key.parents or settings.enforcer_data in key.parents
     yield Check(
         name="key file is not in the backups / 密钥不随备份", ok=not inside,
         repair=f"把 {key} 移到数据与备份之外的单独目录，并改 {placed.path} 里的 key_file / move it to a folder of its own, and say so in `key_file`")
+
+
+def _two_users(settings: Settings) -> bool:
+    """Return whether the enforcer's files are another user's than root, as they are once it was served by root."""
+    return settings.enforcer_data.is_dir() and settings.enforcer_data.stat().st_uid != 0
 
 
 def _durability(placed: Placed) -> Iterator[Check]:

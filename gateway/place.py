@@ -62,10 +62,17 @@ def read(config: Path | None, data: Path | None) -> Placed:
     return Placed(settings=load(path), path=path.resolve())
 
 
+def link(placed: Placed) -> None:
+    """Leave a link to the settings in the data folder, as `init` does, where there is nothing by that name: on a new machine."""
+    own = placed.settings.data / FILE
+    if not (own.exists() or own.is_symlink()):
+        own.symlink_to(placed.path)
+
+
 def spelt(path: Path, *words: str) -> str:
     """Return the shell line for `qianfa` with these words and the settings at `path`, named only where they would not be found by themselves."""
-    own = shutil.which("qianfa")
-    program = "qianfa" if own is not None else f"{shlex.quote(sys.executable)} -m gateway"
+    beside = Path(sys.executable).with_name("qianfa")
+    program = "qianfa" if shutil.which("qianfa") else shlex.quote(str(beside)) if beside.exists() else f"{shlex.quote(sys.executable)} -m gateway"
     try:
         found = find(None, None).samefile(path)
     except (OSError, SettingsWrong):

@@ -37,6 +37,7 @@ from gateway.enforcer.watchdog import Watchdog, leave_with
 from gateway.enforcer.worker import Worker
 from gateway.listening import serve_tcp, serve_unix
 from gateway.log.errors import LogUnavailable
+from gateway.protocol.denials import Denied
 from vault.errors import VaultError
 from vault.process import harden
 from vault.slots import Argon2Policy, SlotSecret, open_credential
@@ -45,6 +46,8 @@ log = structlog.get_logger("enforcer")
 
 EXIT_LOG: Final = 75
 """Exit status after a failed append: start again, verify, replay (EX_TEMPFAIL of sysexits.h)."""
+ROOM_EVERY: Final = 1.0
+"""Seconds between two looks at the room for the copy, while a start waits for some."""
 LAST_WORDS: Final = 0.3
 """Seconds in which callers are still told that the log is unavailable."""
 EXIT_REFUSED: Final = 65
@@ -112,13 +115,41 @@ class Enforcer:
         self.stopped.set()
 
     async def unseal_by_key_file(self) -> bool:
-        """Open the vault with the configured key file; False where there is none or it does not open it (said in the log lines)."""
+        """Open the vault with the configured key file; False where there is none, it does not open it (said in the log lines), or not yet.
+
+        Without room for a line of the copy nothing can be logged: the enforcer serves sealed, and opens the vault as soon as there is some.
+
+        Raises:
+            LogUnavailable: the log or the copy failed.
+        """
+        if self.settings.key_file is None:
+            return False
+        if not self.parts.runner.reserve.copy_full:
+            return await self._unseal()
+        log.error("no room for the checkpoint copy: sealed until there is", action="unseal_waits", zh="外部副本所在的盘没有空间：腾出之前保持锁定")
+        waiting = asyncio.get_running_loop().create_task(self._unseal_later(), name="unseal")
+        self._stack.callback(waiting.cancel)
+        return False
+
+    async def _unseal_later(self) -> None:
+        reserve = self.parts.runner.reserve
+        while self.parts.vault.sealed and self.parts.sealed_by == "start":  # else a person was here in the meantime
+            if await asyncio.to_thread(lambda: reserve.copy_full):
+                await asyncio.sleep(ROOM_EVERY)
+                continue
+            try:
+                await self._unseal()
+            except LogUnavailable as error:
+                self._log_broke(error)
+            return
+
+    async def _unseal(self) -> bool:
         path, key, self._key = self.settings.key_file, self._key, None
         if path is None:
             return False
         try:
             await self.lifecycle.unseal(SlotSecret.from_key_file(path) if key is None else SlotSecret.from_open_key_file(key))
-        except VaultError as error:
+        except (VaultError, Denied) as error:
             log.error("the key file does not open the vault", action="unseal_failed", error=type(error).__name__, reason=str(error))
             return False
         return True

@@ -20,6 +20,7 @@ from gateway import __version__
 from gateway.enforcer.founding import signer_of
 from gateway.enforcer.parts import Parts
 from gateway.enforcer.startup import RowsRefused
+from gateway.log.writer import catch_up
 from gateway.machine.state import State
 from gateway.protocol.commands import OpenIncarnation, RecordVault, StartEnforcer, StoredRow
 from gateway.protocol.denials import Denied
@@ -83,12 +84,15 @@ class Lifecycle:
 
         Raises:
             VaultError: no slot opens, or a stored row is not the one the log names.
-            Denied: too many tries (`throttled`).
+            Denied: too many tries (`throttled`); no room for a line of the copy (`log_unavailable`), before anything is tried.
+            LogUnavailable: the log or the copy failed; sealed again.
         """
         async with self._turn:
             parts = self._parts
             if not parts.vault.sealed:
                 raise AlreadyUnsealed
+            if parts.runner.reserve.copy_full:
+                raise Denied("log_unavailable", detail="disk: copy")
             try:
                 self._tries = self._throttle.attempt(self._tries, parts.runner.clock.moment())
             except TooMany as error:
@@ -111,6 +115,9 @@ class Lifecycle:
     async def _open_log(self, slot: str) -> None:
         parts = self._parts
         mark = restored_mark(parts.settings.enforcer_data)
+        if parts.runner.parts.behind:
+            await asyncio.to_thread(catch_up, parts.runner.parts.store, parts.runner.parts.copies)
+            parts.runner.parts.behind = False
         signer = signer_of(parts.vault, parts.settings.deployment)
         restored: dict[str, Any] | None = json.loads(mark.read_text(encoding="utf-8")) if mark.exists() else None
         if restored is not None and restored["epoch"] != parts.runner.state.epoch:

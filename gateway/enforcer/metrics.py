@@ -30,7 +30,7 @@ async def healthz(_request: web.Request) -> web.Response:
 async def readyz(request: web.Request) -> web.Response:
     """Answer 200 where the enforcer may send, else 503 with the state."""
     found = status(request.app[PARTS])
-    return web.json_response({"state": found["state"], "queue": found["queue"]}, status=200 if found["state"] == "ok" else 503)
+    return web.json_response({"state": found["state"], "queue": found["queue"], "disk": found["disk"]}, status=200 if found["state"] == "ok" else 503)
 
 
 async def _metrics(request: web.Request) -> web.Response:

@@ -6,9 +6,10 @@
 2. The first command let through on a full log's disk then gives the reserve up. From there on ordinary commands wait until the disk has room
    for both.
 3. `keep` sets the reserve aside again as soon as there is room.
-4. The copy has no reserve: its folder may be another's, or take nothing but lines. Where it has no room for a line, people's stops are refused
+4. A start without room for a line of the copy stays sealed until there is some: the first thing that an opened vault does is logged.
+5. The copy has no reserve: its folder may be another's, or take nothing but lines. Where it has no room for a line, people's stops are refused
    as well, in words; what has happened already is tried all the same.
-5. A disk that does not answer is asked in a thread of its own, waited for once, and from then on counts as one without room.
+6. A disk that does not answer is asked in a thread of its own, waited for once, and from then on counts as one without room.
 """
 
 from __future__ import annotations
@@ -152,6 +153,12 @@ class Reserve:
         if log < LOW + (0 if self.held else self._size):
             return "log"
         return "copy" if copy < COPY_LOW else ""
+
+    @property
+    def copy_full(self) -> bool:
+        """Whether no line may be begun in the copy: its disk has no room, or does not answer."""
+        copy = self._copy.free()
+        return copy is None or copy < COPY_NOTHING
 
     def admit(self, state: State, command: Any) -> None:
         """Let `command` through, giving the reserve up where that takes it.

@@ -75,6 +75,7 @@ class LogParts:
     tree: Tree
     chain: KeyChain
     fence: int
+    behind: bool = False  # the copy had no room for the lines it lacks; they come before the next one
 
 
 class Runner:

@@ -4,7 +4,7 @@ A line is canonical JSON `{"leaves":"<base64>","note":"<signed note>"}`: the not
 added, so that what was altered in the database can be named from a record that the database does not hold.
 
 The file is only ever appended to, so it can carry the append-only attribute or stand on a medium of that kind. A line that a
-crash tore is left where it is and ended by a line feed; readers report it and go on.
+crash tore is left where it is and ended by the next one that is written; readers report it and go on.
 """
 
 from __future__ import annotations
@@ -48,21 +48,23 @@ class CheckpointCopies:
     def __init__(self, path: Path, handle: int) -> None:
         self.path = path
         self._handle = handle
+        self._torn = False
         self.dirty = False
 
     @classmethod
     def open(cls, path: Path, *, new: bool = False) -> CheckpointCopies:
-        """Open the file at `path`, made if it is not there (mode 0600); a torn last line is ended. With `new` nothing may be there, not even a link.
+        """Open the file at `path`, made if it is not there (mode 0600). With `new` nothing may be there, not even a link.
+
+        Nothing is written yet: a disk without room does not keep a log from being read.
 
         Raises:
-            LogUnavailable: it cannot be opened or written.
+            LogUnavailable: it cannot be opened for writing.
         """
         try:
             handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | (os.O_EXCL if new else 0), 0o600)
             copies = cls(path, handle)
             length = os.fstat(handle).st_size
-            if length and os.pread(handle, 1, length - 1) != b"\n":
-                copies._write(b"\n")
+            copies._torn = length > 0 and os.pread(handle, 1, length - 1) != b"\n"
         except OSError as error:
             raise LogUnavailable("copy_unavailable", str(error)) from error
         return copies
@@ -107,7 +109,9 @@ class CheckpointCopies:
 
     def _write(self, data: bytes) -> None:
         self.dirty = True
-        if os.write(self._handle, data) != len(data):
+        data = b"\n" + data if self._torn else data
+        self._torn = os.write(self._handle, data) != len(data)
+        if self._torn:
             raise OSError("short write")
 
 

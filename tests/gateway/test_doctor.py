@@ -65,7 +65,7 @@ def served(settings: Settings) -> Iterator[Settings]:
     with subprocess.Popen(["bash", "-c", f"exec {stopped.command}"], cwd=ELSEWHERE, stderr=subprocess.PIPE, text=True) as serving:
         end = time.monotonic() + 90
         while not check(settings, "enforcer answers").ok:
-            assert serving.poll() is None
+            assert serving.poll() is None, serving.communicate()[1]
             assert time.monotonic() < end
             time.sleep(0.2)
         yield settings
@@ -107,6 +107,14 @@ def test_a_folder_that_the_users_cannot_pass_is_opened_as_printed(settings: Sett
     subprocess.run(["bash", "-c", before.command], check=True, timeout=60)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o701
     assert check(settings, "two users").ok == (os.getuid() == 0)
+
+
+def test_a_new_machine_is_examined_too(settings: Settings, folder: Path) -> None:
+    """Settings and nothing else yet, as before a restore: every line is there, none of them breaks off."""
+    told = settings.model_copy(update={
+        "data": folder / "new", "run": folder / "new" / "run", "copies": folder / "new" / "checkpoints", "backups": folder / "none"})
+    found = [one.name.split(" / ")[0] for one in doctor.examine(Placed(settings=told, path=settings.data / FILE)) if not one.ok]
+    assert {"log exists", "checkpoint copy exists", "write-ahead log", "backup within 7 days", "enforcer answers"} <= set(found)
 
 
 def test_every_line_that_fails_says_what_to_do(settings: Settings, folder: Path) -> None:

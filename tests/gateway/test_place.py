@@ -35,7 +35,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.mark.parametrize("given", [["--data", "{data}"], ["--data", "{data}", "--config", "{etc}"]])
 def test_what_init_wrote_is_found_by_every_command_with_the_same_folder(tmp_path: Path, places: tuple[Path, Path], given: list[str]) -> None:
-    """In the data folder or elsewhere: `--data` finds it, `--config` finds it, and the two lines that init prints find it, wherever they are run."""
+    """In the data folder or elsewhere, restored on a new machine too: `--data` and `--config` find it, and so do the two lines that init prints."""
     options = [option.format(data=tmp_path / "q", etc=places[0]) for option in given]
     done = run(*FOUND, *options)
     assert done.exit_code == 0, done.output
@@ -49,6 +49,15 @@ def test_what_init_wrote_is_found_by_every_command_with_the_same_folder(tmp_path
     for words in printed:
         options = words[words.index("serve" if "serve" in words else "doctor") + 1 :]
         assert find(Path(options[1]) if options else None, None).samefile(written)
+    backup = run("backup", "--data", str(tmp_path / "q")).output.strip()
+    (tmp_path / "q").rename(tmp_path / "gone")
+    written.parent.mkdir(exist_ok=True)
+    if not written.exists():
+        written.write_bytes((tmp_path / "gone" / FILE).read_bytes())
+    backup = backup.replace(str(tmp_path / "q"), str(tmp_path / "gone"))
+    restored = run("restore", "--config", str(written), backup)
+    assert (restored.exit_code, "no copy was here" in restored.output) == (0, True), restored.output
+    assert run("doctor", "--data", str(tmp_path / "q")).output.splitlines()[0] == f"设置 settings: {written}"
     assert run(*FOUND, "--data", str(tmp_path / "q"), "--config", str(tmp_path / "other.toml")).exit_code == 1
 
 

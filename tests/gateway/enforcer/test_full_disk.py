@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import commands
 from gateway.enforcer.reserve import COPY_LOW, LOW
 from gateway.log.store import RESERVE
 from gateway.machine.state import PublicationState
@@ -171,6 +173,34 @@ async def test_a_start_on_a_nearly_full_disk_takes_down_and_sends_nothing_until_
         assert not logged(there.settings, EntryType.PUBLICATION_INTENDED, held)
         disk.clear()
         await served.until(lambda: logged(there.settings, EntryType.PUBLICATION_LIVE, held))
+    assert len(wechat.ledger.effects(SUBMIT)) == 2
+    assert len(logged(there.settings, EntryType.PUBLICATION_DISPATCHED, held)) == 1
+    assert verdict(there.settings) == []
+
+
+async def test_a_start_with_a_full_disk_of_the_copy_serves_sealed_and_opens_by_itself_when_there_is_room(
+    disk: Disk, other: Disk, wechat: WeChat,
+) -> None:
+    """Not a byte for the copy, its last line torn and missing: it starts, says why it is not ready, lets nobody unseal; room, and what is due goes out once."""
+    there = await staged(disk.folder, wechat, due, copies=other.folder / "copies" / "checkpoints")
+    held, copies = there.kept["held"], there.settings.copies
+    os.truncate(copies, copies.stat().st_size - 40)
+    other.fill()
+    async with Served(there) as served:
+        pid, size = served.pid(), copies.stat().st_size
+        told = await served.told()
+        assert (told["state"], told["by"], told["disk"]) == ("sealed", "start", "copy")
+        status, said = served.metrics("/readyz")
+        assert (status, json.loads(said)["state"], json.loads(said)["disk"]) == (UNAVAILABLE, "sealed", "copy")
+        assert "打不开密钥库" in "\n".join(commands.status_lines(told))
+        secret = {"kind": "key_file", "path": str(there.settings.key_file)}
+        with pytest.raises(commands.CommandFailed, match="存证暂时写不进去"):
+            await asyncio.to_thread(commands.admin, there.settings, "POST", "/v1/vault/unseal", secret)
+        assert copies.stat().st_size == size
+        other.clear()
+        await served.until(lambda: logged(there.settings, EntryType.PUBLICATION_LIVE, held))
+        assert (await served.told())["state"] == "ok"
+        assert served.pid() == pid
     assert len(wechat.ledger.effects(SUBMIT)) == 2
     assert len(logged(there.settings, EntryType.PUBLICATION_DISPATCHED, held)) == 1
     assert verdict(there.settings) == []

@@ -26,6 +26,7 @@ from gateway.protocol.commands import Grade, Request
 from gateway.protocol.denials import Denied
 from gateway.protocol.entries import CommandRef, EntryType
 from tests.gateway.enforcer.house import House, article, found_house, open_house
+from tests.gateway.enforcer.process import logged
 from tests.gateway.enforcer.scripted import Scripted
 
 
@@ -100,8 +101,10 @@ async def test_a_log_that_fails_before_the_intent_lets_nothing_out(breaking: Bre
         assert breaking.broke
         with pytest.raises(LogUnavailable):
             await house.runner.system(c.TakeCounters(counts={"x": 1}))
+    licensed = bool(logged(founded.settings, EntryType.PUBLICATION_DISPATCHED, publication))
+    assert not licensed or fault == "copy not durable"  # there the copy may also fail a second after the intent, where the machine is slow
     async with breaking.open() as house:
-        assert await house.until(publication, "live", "absent") == ("absent" if fault == "copy not durable" else "live")
+        assert await house.until(publication, "live", "absent") == ("absent" if licensed else "live")
         assert house.count_of(EntryType.PUBLICATION_INTENDED, publication) == 1
     assert breaking.scripted.calls.count("commit") <= 1
 

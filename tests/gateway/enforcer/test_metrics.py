@@ -69,7 +69,7 @@ async def test_what_keeps_it_from_sending_shows(hand: House, monitor: TestClient
     hand.runner.reserve = Reserve(hand.runner.parts.store, hand.runner.parts.copies.path, free=lambda _folder: 0)
     assert (await samples(monitor))["qianfa_disk_low", ""] == 1
     answer = await monitor.get("/readyz")
-    assert (answer.status, (await answer.json())["state"]) == (503, "degraded")
+    assert (answer.status, (await answer.json())["state"], (await answer.json())["disk"]) == (503, "degraded", "log")
     hand.runner.reserve = Reserve(hand.runner.parts.store, hand.runner.parts.copies.path, free=lambda _folder: 1 << 40)
     await hand.lifecycle.seal("test")
     assert (await samples(monitor))["qianfa_sealed", ""] == 1

@@ -270,7 +270,7 @@ def test_copy_lines(tmp_path: Path) -> None:
 
 
 def test_torn_tail_is_reported_and_survived(tmp_path: Path) -> None:
-    """A line cut by a crash is reported, left in place, and the next one is whole."""
+    """A line cut by a crash is reported, left in place, and the next one is whole; nothing is written before there is one."""
     path = tmp_path / "copy"
     with CheckpointCopies.open(path) as copies:
         copies.append("one\n")
@@ -279,6 +279,7 @@ def test_torn_tail_is_reported_and_survived(tmp_path: Path) -> None:
     os.truncate(path, length - 5)
     assert newest_copy(path) == "one\n"
     with CheckpointCopies.open(path) as copies:
+        assert path.stat().st_size == length - 5
         copies.append("three\n")
     assert list(read_copies(path)) == [Copy("one\n", b""), TornLine(len(b'{"leaves":"","note":"one\\n"}\n')), Copy("three\n", b"")]
     assert newest_copy(path) == "three\n"
@@ -318,9 +319,12 @@ def test_copy_on_a_failing_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "fdatasync", broken)
     with pytest.raises(LogUnavailable):
         copies.sync()
-    monkeypatch.setattr(os, "write", lambda *_: 1)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:7]))
     with pytest.raises(LogUnavailable):
         copies.append("one\n")
     monkeypatch.undo()
+    copies.append("two\n")
     copies.close()
+    assert list(read_copies(tmp_path / "copy")) == [TornLine(0), Copy("two\n", b"")]
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
