@@ -218,7 +218,7 @@ def test_a_release_that_could_never_be_sent(company: Company) -> None:
 
 
 def test_partly_done_submissions_do_not_hang(company: Company) -> None:
-    """One target live, one refused by the platform: it may be released again, expire and be renewed, or be given up."""
+    """One target live, one refused by the platform: it may be released again, expire and be renewed, be taken back, or be given up."""
     first = company.released("ch_web", "ch_wechat")
     submission = company.state.publications[first[0]].submission
     with denied("wrong_state"):
@@ -229,8 +229,6 @@ def test_partly_done_submissions_do_not_hang(company: Company) -> None:
         company.do(c.Return(submission=submission, revision=1, reason="data", notes=None), "fang")
     company.send(first[0])
     company.send(first[1], "rejected")
-    with denied("wrong_state"):
-        company.do(c.Recall(submission=submission), "lu")
     again = company.release("fang", submission)
     assert [company.state.publications[p].channel for p in again] == ["ch_wechat"]
     company.do(c.Stop(publication=again[0]), "gu")
