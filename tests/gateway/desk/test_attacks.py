@@ -6,7 +6,9 @@ import re
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy import select
 
+from gateway.desk.readmodel.submissions import DecisionRow, SubmissionRow, WaitingRow
 from gateway.desk.routes import ROUTES
 from gateway.desk.security import ACCESS
 from gateway.desk.session import form_token, safe_next
@@ -123,6 +125,29 @@ async def test_drafts_of_others_do_not_exist(place: Place) -> None:
         assert (await lin.post(f"/drafts/{draft}/{act}", {"command": "0" * 32, "version": "2"})).status == 404
     assert (await lin.post(f"/drafts/{draft}/pictures", raw=picture(), **{"Content-Type": "image/png"})).status == 404
     assert "只给自己看" in (await lu.get(f"/drafts/{draft}")).text
+
+
+async def test_a_forged_read_model_moves_nothing(place: Place) -> None:
+    """Whoever writes the desk's database makes it say that another wrote it, that two signed it, that it is released: the enforcer knows better."""
+    lu, lin = await place.browser("lu"), await place.browser("lin")
+    submission = submission_of(await hand_in(lu, await write(lu, "只报审了一次", place.channel())))
+    await place.caught_up()
+    known = place.house.state.submissions[submission]
+    before = (known.state, known.author, known.seq, list(known.signatures), place.house.state.size)
+    async with place.parts.sessions.begin() as session:
+        row = await session.get(SubmissionRow, submission)
+        assert row is not None
+        row.author, row.unit, row.state, row.waiting, row.title = place.people("lin"), "unit_other", "released", [], "另一篇"
+        for number, (person, verdict) in enumerate((("gu", "approve"), ("fang", "release"))):
+            session.add(DecisionRow(seq=10_000 + number, submission=submission, revision=1, stage=verdict, verdict=verdict, person=place.people(person),
+                                    office="unit_head", method="passkey", statement="sha256:" + "0" * 64, comment=None, at=row.made_at, standing=True))
+        for wait in await session.scalars(select(WaitingRow).where(WaitingRow.submission == submission)):
+            await session.delete(wait)
+    for act, digit in (("recall", "0"), ("cancel", "1")):
+        assert (await lin.post(f"/submissions/{submission}/{act}", {"command": digit * 32})).status == 403
+    assert (known.state, known.author, known.seq, list(known.signatures), place.house.state.size) == before
+    assert place.house.state.publications == {}
+    assert place.house.state.waits[submission], "and those who are to sign still find it at the counter"
 
 
 async def test_bodies_are_bounded_and_of_one_kind(place: Place) -> None:
