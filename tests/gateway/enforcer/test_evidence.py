@@ -294,12 +294,14 @@ async def test_a_pack_is_for_those_who_had_a_part_in_it_and_for_oversight(hand: 
         assert not may("per_nobody00000", identifier)
     assert may("per_guest000000", refusal.object), "one's own refused attempt"
     assert not may("per_peer000000", refusal.object)
+    waiting = await hand.submit(article(title="还没有放行", cover=hand.cover()), "news")
     for office, scope in ((Office.CUSTODIAN, hand.channels["news"]), (Office.AUDITOR, hand.state.group), (Office.UNIT_HEAD, hand.state.group)):
         appointment = f"apt_{office.value.replace('_', '')[:8]}000000"
         await hand.change(Change(type=EntryType.APPOINTMENT_MADE, object=appointment,
                                  data={"person": "per_guest000000", "office": office.value, "scope": scope, "start": hand.runner.now()}))
         assert may("per_guest000000", submission), office
         assert may("per_guest000000", publication), office
+        assert may("per_guest000000", waiting), office
         await hand.change(Change(type=EntryType.APPOINTMENT_ENDED, object=appointment, data={"end": hand.runner.now()}))
         assert not may("per_guest000000", publication), office
     await hand.change(Change(type=EntryType.PERSON_SUSPENDED, object=hand.people["lu"], data={}))
