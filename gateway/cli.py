@@ -85,15 +85,21 @@ def _read_from(placed: Placed) -> str:
     return f"设置 settings: {placed.path}"
 
 
+def _pair(context: click.Context, given: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse one of the two TLS flags without the other, before anything is looked for."""
+    other = "tls_key" if given.name == "tls_cert" else "tls_cert"
+    if other in context.params and (context.params[other] is None) != (value is None):
+        raise click.UsageError("--tls-cert and --tls-key belong together")
+    return value
+
+
 @main.command()
 @_placed
-@click.option("--tls-cert", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None, help="certificate for all faces")
-@click.option("--tls-key", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None, help="its private key")
+@click.option("--tls-cert", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None, callback=_pair, help="certificate for all faces")
+@click.option("--tls-key", type=click.Path(path_type=Path, exists=True, dir_okay=False), default=None, callback=_pair, help="its private key")
 @click.argument("face", type=click.Choice(["all", "desk", "enforcer"]), default="all")
 def serve(placed: Placed, face: str, tls_cert: Path | None, tls_key: Path | None) -> None:
     """Run both processes (two users when root), or one of them; without TLS flags a reverse proxy must end TLS."""
-    if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key belong together")
     settings = placed.settings
     if tls_cert is not None and tls_key is not None:
         settings = commands.with_tls(settings, tls_cert.resolve(), tls_key.resolve())

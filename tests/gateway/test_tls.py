@@ -65,12 +65,13 @@ async def test_a_face_speaks_tls_and_nothing_old(pair: tuple[Path, Path]) -> Non
                 await session.get(f"https://127.0.0.1:{port}/", ssl=old)
 
 
-def test_one_flag_alone_is_refused() -> None:
-    """A certificate without its key is a usage error that says so."""
+@pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key"])
+def test_one_flag_alone_is_refused(flag: str) -> None:
+    """A certificate without its key is a usage error that says so, and a key without its certificate."""
     from click.testing import CliRunner
 
     from gateway.cli import main
 
-    done = CliRunner().invoke(main, ["serve", "--tls-cert", __file__])
+    done = CliRunner().invoke(main, ["serve", flag, __file__])
     assert done.exit_code == 2
     assert "belong together" in done.output

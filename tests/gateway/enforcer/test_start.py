@@ -20,6 +20,7 @@ from gateway.log.errors import LogUnavailable
 from gateway.log.store import StoreReader
 from gateway.protocol.entries import EntryType
 from gateway.protocol.entries import load as load_entry
+from gateway.protocol.instants import EPOCH_START
 from tests.gateway.enforcer.house import House, found_house, open_house
 from tests.gateway.enforcer.scripted import Scripted
 
@@ -262,7 +263,7 @@ async def test_a_log_of_a_later_version_is_said(tmp_path: Path) -> None:
 
     with StoreReader.open_readonly(closed.log) as store:
         bodies = list(store.read(0, 3))
-    replay = _Replay()
+    replay = _Replay(EPOCH_START)
     for body in (bodies[0], bodies[1].replace(b"unit.added", b"unit.annexed"), bodies[2]):
         replay.follow(body)
     with pytest.raises(LogRefused) as found:
