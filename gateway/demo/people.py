@@ -47,10 +47,13 @@ class Player:
         self.token = answer["session"]
 
     async def code(self) -> str:
-        """Return a code that was not used yet, waiting for the next one where all of them were."""
+        """Return a code that was not used yet, waiting for the next one where all of them were.
+
+        The counter takes a code one step of 30 s late; a code that has fewer than 10 s of that left is not begun with.
+        """
         while True:
-            now = int(time.time()) // totp.STEP_SECONDS
-            for step in (now - 1, now, now + 1):
+            now = time.time()
+            for step in range(int(now + 10) // totp.STEP_SECONDS - 1, int(now) // totp.STEP_SECONDS + 2):
                 if step > self.last_step:
                     self.last_step = step
                     return totp.code_at(self.secret, step)
