@@ -340,10 +340,7 @@ SaveHandle = Callable[[str, str], Awaitable[None]]
 
 
 class Connector(Protocol):
-    """One platform. Implementations hold no per-send state; what they cache costs only a repeat when lost.
-
-    `prepares` is False only for a platform where nothing is made before the commit: no handles, no read-back, no snapshot.
-    """
+    """One platform. Implementations hold no per-send state; what they cache costs only a repeat when lost."""
 
     @property
     def platform(self) -> str:
@@ -353,9 +350,12 @@ class Connector(Protocol):
     def version(self) -> str:
         """The connector's name and version, which templates carry."""
 
-    @property
-    def prepares(self) -> bool:
-        """Whether anything is made on the platform before the commit."""
+    def prepares(self, operation: Operation) -> bool:
+        """Return whether anything is made, or pinned by reading, on the platform before the commit of such an operation.
+
+        Where not, `prepare` only reads, its handles stay empty, and `reread` is not asked; no entry is made between the token's being spent and
+        the licence to send.
+        """
 
     @property
     def operations(self) -> frozenset[Operation]:

@@ -8,7 +8,8 @@
    blackout allow, token unspent.
    A route that the table has outgrown is re-routed: the token is void, what is missing is asked for. INTENDED is durable. *Crash here:
    nothing is public; the intent goes on, or is abandoned when its window ends.* An intent that goes on is looked up first: its draft is
-   read back by the handles in the log, and one that is gone is a person's to judge.
+   read back by the handles in the log, and one that is gone is a person's to judge. Where nothing is made before the one call, `Spend` is
+   decided with `Dispatch` of 6, in one decision and one commit; until then the credential has only read (docs/adr/0022).
 5. Lease this channel's credential. Before an edit, what it replaces must still stand as approved. Prepare: uploads, a draft, each handle an
    entry; read back equal, else a person. PREPARED is durable.
 6. Re-read: equal to the snapshot. `Dispatch` is decided with every check of 4 that can change; DISPATCHED (not after +30 s) is durable, with
@@ -113,14 +114,10 @@ class Gate:
     async def _send(self, publication: Publication) -> None:
         self._check_open(publication)
         loaded = self.load_and_verify(publication)
-        if publication.state is PublicationState.HELD:
-            claims = loaded.claims
-            await self.runner.system(Spend(  # 4
-                publication=publication.id, jti=claims.jti, epoch=claims.epoch, operation=claims.operation, channel=claims.channel,
-                credential_version=claims.credential, content=Digest(claims.content) if claims.content else None,
-                template=Digest(claims.template), previous=publication.previous,
-            ))
         connector = self.connectors[loaded.template.platform]
+        at_once = publication.state is PublicationState.HELD and not connector.prepares(loaded.template.operation)
+        if publication.state is PublicationState.HELD and not at_once:
+            await self.runner.system(_spend(publication, loaded.claims))  # 4
         async with self.call(publication, purpose=f"send {publication.jti}") as call:  # 5
             if not await self._previous_stands(publication, loaded, connector, call):
                 return
@@ -130,7 +127,8 @@ class Gate:
             if not await self._unaltered(publication, loaded, connector, call, prepared):  # 6
                 return
             self._check_clock()
-            done = await self.runner.system(Dispatch(publication=publication.id, credential_version=call.credential_version))
+            licence = Dispatch(publication=publication.id, credential_version=call.credential_version)
+            done = await self.runner.system(_spend(publication, loaded.claims, at_once=True) if at_once else licence)
             not_after = done.entries[-1].data["not_after"]
             outcome = await self._commit(call, connector, loaded, prepared, not_after)  # 7
             await self.record(publication, outcome)  # 8
@@ -266,10 +264,11 @@ class Gate:
         await self._give_up(publication, connector, call, f"platform:{refused.code}", refused)
 
     async def _prepare(self, publication: Publication, loaded: Loaded, connector: Connector, call: Call) -> Prepared | None:
-        made = self._made[publication.id] = dict(publication.handles)
+        made = dict(publication.handles)
 
         async def save(name: str, value: str) -> None:
-            made[name] = value  # remembered even where a stop keeps it out of the log, so that it can be cleared
+            made[name] = value
+            self._made[publication.id] = made  # remembered even where a stop keeps it out of the log, so that it can be cleared
             await self.runner.system(RecordHandle(publication=publication.id, name=name, value=value))
 
         try:
@@ -280,14 +279,14 @@ class Gate:
         except ReadBackDiffers as differs:
             await self._give_up(publication, connector, call, f"readback:{differs.where}", None)
             return None
-        if connector.prepares:
+        if connector.prepares(loaded.template.operation):
             await self.runner.system(RecordPrepared(publication=publication.id, filled=prepared.filled, snapshot=prepared.snapshot))
         return prepared
 
     # ---- step 6 and 7
 
     async def _unaltered(self, publication: Publication, loaded: Loaded, connector: Connector, call: Call, prepared: Prepared) -> bool:
-        if not connector.prepares:
+        if not connector.prepares(loaded.template.operation):
             return True
         try:
             snapshot = await connector.reread(call, loaded.template, prepared)
@@ -331,7 +330,7 @@ class Gate:
         self, publication: Publication, connector: Connector, call: Call, template: Template, prepared: Prepared, outcome: Outcome | Settled,
     ) -> None:
         """Compare what is live with what was approved; a difference is an entry."""
-        if not isinstance(outcome, Live) or not connector.prepares:
+        if not isinstance(outcome, Live):
             return
         try:
             same = await connector.observe(call, template, outcome, prepared)
@@ -394,6 +393,14 @@ class Gate:
             frozen_by(state, submission, publication) is not None
             or bool(blackouts.covering(state, submission.unit, publication.channel, publication.operation, now))
         )
+
+
+def _spend(publication: Publication, claims: Claims, *, at_once: bool = False) -> Spend:
+    return Spend(
+        publication=publication.id, jti=claims.jti, epoch=claims.epoch, operation=claims.operation, channel=claims.channel,
+        credential_version=claims.credential, content=Digest(claims.content) if claims.content else None,
+        template=Digest(claims.template), previous=publication.previous, at_once=at_once,
+    )
 
 
 def verify_token(text: bytes, public_key: bytes) -> Claims:

@@ -33,9 +33,9 @@ from gateway.log.writer import Commit, GroupCommitLog, LogWriter, check_bodies
 from gateway.machine.policy import RULES, Rule
 from gateway.machine.state import State
 from gateway.protocol import instants
-from gateway.protocol.commands import Dispatch, Grade, Refuse, Request
+from gateway.protocol.commands import Grade, Refuse, Request
 from gateway.protocol.denials import Denied
-from gateway.protocol.entries import SYSTEM, CommandRef, Entry
+from gateway.protocol.entries import SYSTEM, CommandRef, Entry, EntryType
 from gateway.protocol.instants import Instant
 from vault.seal import Vault
 
@@ -187,7 +187,7 @@ class Runner:
         if blobs or ids.blobs:
             writer.pending.put({**blobs, **ids.blobs})
         await log.enqueue(
-            bodies, anchor=type(request.command) is Dispatch, rotate_to=rotate_to, durable=lambda: self._durable(entries),
+            bodies, anchor=entries[-1].type == EntryType.PUBLICATION_DISPATCHED, rotate_to=rotate_to, durable=lambda: self._durable(entries),
         )
         return Done(entries[-1].seq, entries[0].object, tuple(entries))
 

@@ -90,7 +90,10 @@ def _check_stands(publication: Publication, states: frozenset[PublicationState])
 
 
 def spend(context: Context) -> list[Draft]:
-    """Gate step 4: the token's scope equals the state's record, and everything that could forbid the send is asked."""
+    """Gate step 4: the token's scope equals the state's record, and everything that could forbid the send is asked.
+
+    With `at_once` the licence of step 6 comes with it: in one decision nothing can have changed between the two.
+    """
     command: Spend = context.request.command
     publication = find(context.state, command.publication)
     if command.jti in context.state.spent:
@@ -107,7 +110,8 @@ def spend(context: Context) -> list[Draft]:
     if context.at < publication.not_before:
         raise Denied("hold_running")
     check_may_send(context, publication, command.credential_version)
-    return [Draft(EntryType.PUBLICATION_INTENDED, publication.id, {"jti": publication.jti, "credential": command.credential_version})]
+    intended = Draft(EntryType.PUBLICATION_INTENDED, publication.id, {"jti": publication.jti, "credential": command.credential_version})
+    return [intended, _licence(context, publication)] if command.at_once else [intended]
 
 
 def dispatch(context: Context) -> list[Draft]:
@@ -118,8 +122,12 @@ def dispatch(context: Context) -> list[Draft]:
     if publication.epoch != context.state.epoch:
         raise Denied("scope_mismatch", detail="epoch")
     check_may_send(context, publication, command.credential_version)
-    not_after = instants.plus(context.at, NOT_AFTER_SECONDS)
-    return [Draft(EntryType.PUBLICATION_DISPATCHED, publication.id, {"not_after": not_after, "day": instants.office_day(context.at)})]
+    return [_licence(context, publication)]
+
+
+def _licence(context: Context, publication: Publication) -> Draft:
+    data = {"not_after": instants.plus(context.at, NOT_AFTER_SECONDS), "day": instants.office_day(context.at)}
+    return Draft(EntryType.PUBLICATION_DISPATCHED, publication.id, data)
 
 
 def check_may_send(context: Context, publication: Publication, credential_version: int) -> None:

@@ -383,7 +383,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spend:
-    """Gate step 4: the verified token's id and scope, all of which must equal the state's own record."""
+    """Gate step 4: the verified token's id and scope, all of which must equal the state's own record.
+
+    `at_once` asks for the licence to send as well (step 6), in the same decision: where nothing is made on the platform before the one call.
+    """
 
     publication: str
     jti: str
@@ -394,6 +397,7 @@ class Spend:
     content: Digest | None
     template: Digest
     previous: str | None
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,9 +40,12 @@ class BenchConnector:
 
     platform = PLATFORM
     version = "bench/1"
-    prepares = False
     operations = frozenset({Operation.PUBLISH})
     credential_fields = (CredentialField(key="token", zh="令牌", en="Token", secret=True),)
+
+    def prepares(self, operation: Operation) -> bool:
+        """See the contract."""
+        return False
 
     def render(self, content: Content | None, channel: ChannelFacts, operation: Operation, previous: Previous | None) -> Template:
         """See the contract."""

@@ -56,6 +56,17 @@ async def test_prepare_twice_makes_nothing_twice(bench: Any) -> None:
     assert bench.public().count(template.fields.get("title", ("",))[0]) == 0
 
 
+async def test_what_prepares_nothing_only_reads(bench: Any) -> None:
+    """A connector that says it prepares nothing has made no handle and no writing call before the one call; one that prepares has."""
+    connector = bench.fresh()
+    template = bench.template(connector, bench.content())
+    bench.relay.reset()
+    await bench.prepare(connector, template)
+    wrote = any(method == "POST" for method, _path in bench.relay.seen)
+    assert connector.prepares(Operation.PUBLISH) == bool(bench.saved) == wrote
+    assert connector.prepares(Operation.WITHDRAW)
+
+
 async def test_publish_observe_withdraw(bench: Any) -> None:
     """What was prepared goes live as approved, is seen as such, and can be withdrawn."""
     connector = bench.fresh()

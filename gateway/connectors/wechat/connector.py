@@ -59,7 +59,6 @@ class WeChatConnector:
 
     platform = render.PLATFORM
     version = render.CONNECTOR
-    prepares = True
     operations = offered(render.PLATFORM)
     credential_fields = (
         CredentialField(key="appid", zh="AppID（开发者 ID）", en="AppID", secret=False),
@@ -68,6 +67,10 @@ class WeChatConnector:
 
     def __init__(self) -> None:
         self._tokens = Tokens()
+
+    def prepares(self, operation: Operation) -> bool:  # noqa: ARG002 -- all of them
+        """See the contract: a publication is a draft first, and a withdrawal pins what is live."""
+        return True
 
     def render(self, content: Content | None, channel: ChannelFacts, operation: Operation, previous: Previous | None) -> Template:
         """See the contract and `gateway.connectors.wechat.render`."""

@@ -61,7 +61,6 @@ class WeiboConnector:
 
     platform = render.PLATFORM
     version = render.CONNECTOR
-    prepares = True
     operations = offered("weibo")
     credential_fields = (
         CredentialField(key="access_token", zh="授权令牌（access_token）", en="Access token", secret=True),
@@ -72,6 +71,10 @@ class WeiboConnector:
     def __init__(self) -> None:
         self._checked: set[tuple[str, str, int]] = set()
         self._pictures: OrderedDict[Digest, bytes] = OrderedDict()
+
+    def prepares(self, operation: Operation) -> bool:
+        """See the contract: there are no drafts; a withdrawal pins what is live."""
+        return operation is not Operation.PUBLISH
 
     def render(self, content: Content | None, channel: ChannelFacts, operation: Operation, previous: Previous | None) -> Template:
         """See the contract and `gateway.connectors.weibo.render`."""

@@ -63,7 +63,6 @@ class WordPressConnector:
 
     platform = render.PLATFORM
     version = render.CONNECTOR
-    prepares = True
     operations = offered("wordpress")
     credential_fields = (
         CredentialField(key="user", zh="网站用户名", en="User name on the site", secret=False),
@@ -72,6 +71,10 @@ class WordPressConnector:
 
     def __init__(self) -> None:
         self._roots: dict[str, str] = {}
+
+    def prepares(self, operation: Operation) -> bool:  # noqa: ARG002 -- all of them
+        """See the contract: a publication is a draft first, an edit and a withdrawal pin what is live."""
+        return True
 
     def render(self, content: Content | None, channel: ChannelFacts, operation: Operation, previous: Previous | None) -> Template:
         """See the contract and `gateway.connectors.wordpress.render`."""

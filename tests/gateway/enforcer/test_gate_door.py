@@ -55,16 +55,6 @@ async def test_sealing_waits_for_the_call_in_flight(hand: House, scripted: Scrip
     assert hand.parts.vault.sealed
 
 
-async def test_a_platform_without_preparation_goes_straight_to_the_call(hand: House, scripted: Scripted) -> None:
-    """Where nothing is made before the commit there is no PREPARED, no second reading, no comparison."""
-    scripted.prepares = False
-    publication = await released(hand)
-    await hand.parts.gate.send(publication)
-    assert hand.publication_state(publication) is PublicationState.LIVE
-    assert hand.count_of(EntryType.PUBLICATION_PREPARED, publication) == 0
-    assert not {"reread", "observe"} & set(scripted.calls)
-
-
 async def test_one_commit_a_channel_at_a_time(hand: House, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten publications of one channel never overlap in their one call."""
     scripted.slow["commit"] = 0.01

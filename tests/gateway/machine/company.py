@@ -368,11 +368,11 @@ class Company:
         )
         return replace(command, **over)
 
-    def spend(self, publication: str) -> None:
-        """Gate step 4, after the hold."""
+    def spend(self, publication: str, *, at_once: bool = False) -> None:
+        """Gate step 4, after the hold; `at_once` with step 6."""
         if self.at < (due := self.state.publications[publication].not_before):
             self.at = due
-        self.system(self.spend_command(publication))
+        self.system(self.spend_command(publication, at_once=at_once))
 
     def prepare(self, publication: str) -> None:
         """Gate step 5."""

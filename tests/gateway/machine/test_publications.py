@@ -55,6 +55,22 @@ def test_the_token_says_what_the_state_says(company: Company) -> None:
     assert (token.release["person"], company.entries[token.release["entry"]].data["verdict"]) == ("fang", "release")
 
 
+def test_spending_at_once_gives_the_licence_too(company: Company) -> None:
+    """Both entries of one decision: the token is spent, the quota taken, the licence ends after 30 s; there is no second one."""
+    publication = company.released("ch_web")[0]
+    company.at = company.state.publications[publication].not_before
+    intended, dispatched = company.system(company.spend_command(publication, at_once=True))
+    found = company.state.publications[publication]
+    assert (intended.type, dispatched.type, intended.at) == ("publication.intended", "publication.dispatched", dispatched.at)
+    assert dispatched.data == {"not_after": instants.plus(company.at, 30), "day": instants.office_day(company.at)}
+    assert (found.state.value, found.jti in company.state.spent, found.dispatch_seq) == ("dispatched", True, dispatched.seq)
+    assert sum(company.state.channels["ch_web"].sent.values()) == 1
+    with denied("token_spent"):
+        company.system(company.spend_command(publication, at_once=True))
+    with denied("wrong_state"):
+        company.dispatch(publication)
+
+
 SCOPE: list[dict[str, Any]] = [
     {"jti": "tok_x"}, {"epoch": "epo_0"}, {"operation": "withdraw"}, {"channel": "ch_wechat"}, {"credential_version": 2},
     {"content": text_digest("other")}, {"content": None}, {"template": text_digest("other")}, {"previous": "pub_1"},
