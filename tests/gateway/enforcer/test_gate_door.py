@@ -14,7 +14,6 @@ from gateway.machine.state import PublicationState
 from gateway.protocol import commands as c
 from gateway.protocol.commands import Grade
 from gateway.protocol.denials import Denied
-from gateway.protocol.entries import EntryType
 from tests.gateway.enforcer.house import House
 from tests.gateway.enforcer.scripted import Scripted
 from tests.gateway.enforcer.sending import commits, live, released
