@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from gateway.protocol import instants
@@ -17,29 +17,26 @@ from gateway.protocol.instants import Instant
 
 SLACK: Final = 2.0
 
-_NO_TIME: Final = timedelta()
-_MILLISECOND: Final = timedelta(milliseconds=1)
+_SECOND: Final = 1_000_000_000
+_MILLISECOND: Final = 1_000_000
+_SLACK_NS: Final = int(SLACK * _SECOND)
 
 
-def _boot_seconds() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def _wall_clock() -> datetime:
-    return datetime.now(UTC)
+def _boot_ns() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 class Clock:
-    """The one home of the current time; everything else is given instants."""
+    """The one home of the current time; everything else is given instants. `wall` and `boot` tell nanoseconds, the former since 1970 (UTC)."""
 
     def __init__(
-        self, last: Instant = instants.EPOCH_START, *, wall: Callable[[], datetime] = _wall_clock,
-        boot: Callable[[], float] = _boot_seconds,
+        self, last: Instant = instants.EPOCH_START, *, wall: Callable[[], int] = time.time_ns, boot: Callable[[], int] = _boot_ns,
     ) -> None:
         self._wall, self._boot = wall, boot
         self._base_wall, self._base_boot = wall(), boot()
         self._last = last
-        self._spelt_from, self._spelt = datetime.min.replace(tzinfo=UTC), instants.EPOCH_START
+        self._second, self._head = -1, ""
+        self._millisecond, self._spelt = -1, instants.EPOCH_START
 
     def not_before(self, last: Instant) -> None:
         """Never hand out an instant before `last`, the log's last entry."""
@@ -52,25 +49,29 @@ class Clock:
 
     def now(self) -> Instant:
         """Return the current instant."""
-        self._last = max(self._last, self._spell(self._bounded()))
+        spelt = self._spell(self._bounded())
+        self._last = max(self._last, spelt)
         return self._last
 
     def moment(self) -> datetime:
         """Return the current instant as an aware datetime."""
         return instants.to_datetime(self.now())
 
-    def _spell(self, moment: datetime) -> Instant:
-        """Return `moment` as an instant; each send asks seven times, often within one millisecond, and spelling costs most of that."""
-        if not _NO_TIME <= moment - self._spelt_from < _MILLISECOND:
-            self._spelt_from = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-            self._spelt = instants.from_datetime(moment)
+    def _spell(self, nanoseconds: int) -> Instant:
+        """Return a moment as an instant; each send asks six times, and spelling it anew would cost most of that."""
+        millisecond = nanoseconds // _MILLISECOND
+        if millisecond != self._millisecond:
+            second, rest = divmod(millisecond, 1000)
+            if second != self._second:
+                self._second, self._head = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+            self._millisecond, self._spelt = millisecond, Instant(f"{self._head}{rest:03d}Z")
         return self._spelt
 
-    def _bounded(self) -> datetime:
+    def _bounded(self) -> int:
         wall, boot = self._wall(), self._boot()
         elapsed = boot - self._base_boot
-        drift = (wall - self._base_wall).total_seconds() - elapsed
-        if abs(drift) > SLACK:
-            return self._base_wall + timedelta(seconds=elapsed + (SLACK if drift > 0 else -SLACK))
+        drift = wall - self._base_wall - elapsed
+        if not -_SLACK_NS <= drift <= _SLACK_NS:
+            return self._base_wall + elapsed + (_SLACK_NS if drift > 0 else -_SLACK_NS)
         self._base_wall, self._base_boot = wall, boot  # follows a slowly adjusted clock, never a jump
         return wall

@@ -11,6 +11,12 @@ from gateway.clock import SLACK, Clock
 from gateway.protocol import instants
 
 START = datetime(2026, 11, 23, 8, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Return a moment as the system's clock tells it."""
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 class Machine:
@@ -21,7 +27,7 @@ class Machine:
 
     def clock(self, last: str = instants.EPOCH_START) -> Clock:
         """Return a guarded clock on this machine."""
-        return Clock(instants.Instant(last), wall=lambda: self.wall, boot=lambda: self.boot)
+        return Clock(instants.Instant(last), wall=lambda: nanoseconds(self.wall), boot=lambda: round(self.boot * 1e9))
 
     def pass_(self, seconds: float) -> None:
         """Let time pass."""

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,8 @@ class Time:
 
     def clock(self) -> Clock:
         """Return a guarded clock over this time."""
-        return Clock(wall=lambda: self.began + timedelta(seconds=self.passed), boot=lambda: self.passed)
+        began = round(self.began.timestamp() * 1e6) * 1000
+        return Clock(wall=lambda: began + round(self.passed * 1e9), boot=lambda: round(self.passed * 1e9))
 
 
 @dataclass
