@@ -183,7 +183,7 @@ class Followup:
     async def _follow(self, publication: Publication) -> None:
         loaded = self._load(publication)
         connector = self._gate.connectors[loaded.platform]
-        async with self._gate.call(publication, purpose=f"follow {publication.jti}") as call:
+        with self._gate.call(publication, purpose=f"follow {publication.jti}") as call:
             outcome = await connector.follow(call, publication.pending_handle)
             if isinstance(outcome, Pending):
                 return
@@ -193,7 +193,7 @@ class Followup:
     async def _reconcile(self, publication: Publication) -> None:
         loaded = self._load(publication)
         connector = self._gate.connectors[loaded.platform]
-        async with self._gate.call(publication, purpose=f"reconcile {publication.jti}") as call:
+        with self._gate.call(publication, purpose=f"reconcile {publication.jti}") as call:
             try:
                 dispatched = instants.to_datetime(publication.dispatched_at or publication.released_at)
                 prepared = prepared_of(publication)

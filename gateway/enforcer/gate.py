@@ -22,13 +22,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 
 from gateway.canonical import Digest, NotCanonical
@@ -118,7 +118,7 @@ class Gate:
         at_once = publication.state is PublicationState.HELD and not connector.prepares(loaded.template.operation)
         if publication.state is PublicationState.HELD and not at_once:
             await self.runner.system(_spend(publication, loaded.claims))  # 4
-        async with self.call(publication, purpose=f"send {publication.jti}") as call:  # 5
+        with self.call(publication, purpose=f"send {publication.jti}") as call:  # 5
             if not await self._previous_stands(publication, loaded, connector, call):
                 return
             prepared = await self._prepare(publication, loaded, connector, call)
@@ -197,7 +197,7 @@ class Gate:
 
     # ---- step 5
 
-    def call(self, publication: Publication, *, purpose: str) -> AbstractAsyncContextManager[Call]:
+    def call(self, publication: Publication, *, purpose: str) -> AbstractContextManager[Call]:
         """Lease the channel's credential for one use and give the call that carries it.
 
         Raises:
@@ -206,8 +206,8 @@ class Gate:
         channel = self.runner.state.channels[publication.channel]
         return self.channel_call(channel, purpose=purpose, rip=self._values.text(publication.rip) or "" if publication.rip else "")
 
-    @asynccontextmanager
-    async def channel_call(self, channel: Channel, *, purpose: str, rip: str = "") -> AsyncIterator[Call]:
+    @contextmanager
+    def channel_call(self, channel: Channel, *, purpose: str, rip: str = "") -> Iterator[Call]:
         """Lease one channel's credential; see `call`."""
         credential = channel.credential
         if credential is None:
@@ -221,7 +221,7 @@ class Gate:
             ) as secret:
                 yield Call(
                     transport=self.transport, base_url=self.base_url(channel), account=channel.account, settings=channel.settings,
-                    credential=json.loads(secret.expose()), credential_version=credential.version, now=self.runner.clock.moment, rip=rip,
+                    credential=msgspec.json.decode(secret.expose()), credential_version=credential.version, now=self.runner.clock.moment, rip=rip,
                 )
         except (Sealed, SecretGone) as error:
             raise Denied("vault_sealed", detail=type(error).__name__) from error
@@ -380,7 +380,7 @@ class Gate:
         if not handles:
             return
         try:
-            async with self.call(publication, purpose=f"clear {publication.jti}") as call:
+            with self.call(publication, purpose=f"clear {publication.jti}") as call:
                 await self.connectors[self.runner.state.channels[publication.channel].platform].abandon(call, handles)
         except (Denied, PlatformRefused) as error:
             log.warning("could not clear", action="clear_failed", publication=publication.id, error=str(error))

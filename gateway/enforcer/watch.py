@@ -83,7 +83,7 @@ class Watch:
         template = Template.parse(self._runner.blobs.get(publication.template))
         connector = self._gate.connectors[template.platform]
         try:
-            async with self._gate.call(publication, purpose=f"watch {publication.jti}") as call:
+            with self._gate.call(publication, purpose=f"watch {publication.jti}") as call:
                 same = await connector.observe(call, template, Live(id=publication.remote_id, url=publication.url), prepared_of(publication))
             if not same:
                 await self._runner.system(RecordDrift(publication=identifier, observed=None))

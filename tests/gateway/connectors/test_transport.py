@@ -8,6 +8,7 @@ import socket
 import ssl
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Literal
 
 import pytest
 
@@ -106,7 +107,8 @@ async def test_a_connection_closed_before_reading_is_a_lost_reply() -> None:
     assert len(seen) == 1
 
 
-async def test_an_idle_connection_that_died_is_a_lost_reply_and_not_resent() -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_idle_connection_that_died_is_a_lost_reply_and_not_resent(method: Literal["GET", "POST"]) -> None:
     """A kept connection is closed by the peer between two requests: the second fails and is not sent on a new one."""
     connections = 0
     requests = 0
@@ -122,9 +124,9 @@ async def test_an_idle_connection_that_died_is_a_lost_reply_and_not_resent() -> 
         requests += 1
 
     async with serving(script) as (url, _), Transport("sandbox") as out:
-        assert (await out.request("GET", url)).status == 200
+        assert (await out.request(method, url)).status == 200
         with pytest.raises(ReplyLost):
-            await out.request("GET", url)
+            await out.request(method, url)
     assert (connections, requests) == (1, 2)
 
 

@@ -21,9 +21,8 @@ from tests.gateway.enforcer.sending import disk_held, live, released, replace
 async def test_a_channel_without_a_credential_opens_no_call(hand: House) -> None:
     """No credential in force: nothing is leased, and the custodians are named."""
     channel = dataclasses.replace(hand.state.channels[hand.channels["news"]], credential=None)
-    with pytest.raises(Denied) as denied:
-        async with hand.parts.gate.channel_call(channel, purpose="test"):
-            pytest.fail("a call was opened")
+    with pytest.raises(Denied) as denied, hand.parts.gate.channel_call(channel, purpose="test"):
+        pytest.fail("a call was opened")
     assert denied.value.code == "credential_missing"
     assert denied.value.ask == channel.custodians
 
@@ -32,9 +31,8 @@ async def test_keys_forgotten_meanwhile_open_no_call(hand: House) -> None:
     """A vault that was sealed between deciding and leasing leases nothing."""
     channel = hand.state.channels[hand.channels["news"]]
     await hand.lifecycle.seal("test")
-    with pytest.raises(Denied) as denied:
-        async with hand.parts.gate.channel_call(channel, purpose="test"):
-            pytest.fail("a call was opened")
+    with pytest.raises(Denied) as denied, hand.parts.gate.channel_call(channel, purpose="test"):
+        pytest.fail("a call was opened")
     assert denied.value.code == "vault_sealed"
 
 

@@ -29,9 +29,9 @@ async def test_a_late_licence_is_not_used(hand: House, scripted: Scripted, monke
         done = await submit(command)
         if isinstance(command, c.Dispatch):
             real = hand.runner.clock._boot
-            monkeypatch.setattr(hand.runner.clock, "_boot", lambda: real() + 31)
+            monkeypatch.setattr(hand.runner.clock, "_boot", lambda: real() + 31_000_000_000)
             wall = hand.runner.clock._wall
-            monkeypatch.setattr(hand.runner.clock, "_wall", lambda: wall().__class__.fromtimestamp(wall().timestamp() + 31, wall().tzinfo))
+            monkeypatch.setattr(hand.runner.clock, "_wall", lambda: wall() + 31_000_000_000)
         return done
 
     monkeypatch.setattr(hand.runner, "system", slow)

@@ -186,11 +186,11 @@ async def test_a_lease_is_for_one_channels_one_purpose(hand: House, scripted: Sc
     hand.parts.sealed.delete(*row.key)
     opened = hand.parts.gate.channel_call(channel, purpose="test")
     with pytest.raises(Denied) as caught:
-        await opened.__aenter__()
+        opened.__enter__()
     assert (caught.value.code, caught.value.detail, caught.value.ask) == ("credential_missing", channel.id, channel.custodians)
     hand.parts.sealed.insert(dataclasses.replace(row, row=row.row[:-1] + bytes([row.row[-1] ^ 1])))
     with capture_logs() as lines, pytest.raises(Denied) as caught:
-        await hand.parts.gate.channel_call(channel, purpose="test").__aenter__()
+        hand.parts.gate.channel_call(channel, purpose="test").__enter__()
     reason = lines[-1].pop("reason")
     assert lines[-1] == {"event": "a stored credential is not the one the log names", "action": "credential_altered", "channel": channel.id,
                          "log_level": "error"}
@@ -204,22 +204,22 @@ async def test_a_call_carries_the_releasers_address_while_it_is_kept(hand: House
     gate, known = hand.parts.gate, hand.state.publications[await released(hand)]
     assert known.rip is not None
 
-    async def rip() -> str:
-        async with gate.call(known, purpose="test") as call:
+    def rip() -> str:
+        with gate.call(known, purpose="test") as call:
             assert (call.account, call.credential_version, call.settings["daily_limit"]) == ("board1", 1, "100")
             return call.rip
 
-    assert await rip() == "127.0.0.1"
+    assert rip() == "127.0.0.1"
     hand.parts.values.erase(known.rip)
-    assert await rip() == ""
+    assert rip() == ""
     known.rip = None
-    assert await rip() == ""
+    assert rip() == ""
     channel = hand.state.channels[known.channel]
     assert gate.base_url(channel) == ""
     assert gate.base_url(dataclasses.replace(channel, settings={"site": "https://own.example"})) == "https://own.example"
     await hand.lifecycle.seal("test")
     with pytest.raises(Denied) as caught:
-        await gate.channel_call(channel, purpose="test").__aenter__()
+        gate.channel_call(channel, purpose="test").__enter__()
     assert (caught.value.code, caught.value.detail) == ("vault_sealed", "Sealed")
 
 
