@@ -107,7 +107,9 @@ def serve(placed: Placed, face: str, tls_cert: Path | None, tls_key: Path | None
     try:
         sys.exit(commands.serve(settings, face, say=lambda line: click.echo(line, err=True)))
     except commands.CommandFailed as error:
-        raise click.ClickException(str(error)) from error
+        failed = click.ClickException(str(error))
+        failed.exit_code = error.status
+        raise failed from error
 
 
 @main.command()

@@ -18,12 +18,16 @@ import aiohttp
 from gateway.config import Listen, Settings
 from gateway.launcher import Launcher, LaunchRefused, identity, prepare_users, reachable, run_face
 from gateway.log.errors import LogUnavailable
-from gateway.ownership import as_owner
+from gateway.ownership import as_owner, user_name
 from gateway.place import spelt
 
 
 class CommandFailed(Exception):
-    """The command could not be done; the message says what and what to do next."""
+    """The command could not be done; the message says what and what to do next, `status` what to leave with."""
+
+    def __init__(self, text: str, status: int = 1) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class NotRunning(CommandFailed):
@@ -61,6 +65,11 @@ def init(
         return founding.found(draft, group_name=company, people=founders, passphrase=passphrase, config=config)
     except founding.AlreadyFounded as error:
         raise CommandFailed(f"there is a deployment already: {error}") from error
+    except PermissionError as error:
+        raise CommandFailed(
+            f"{error.filename} 不归您（{user_name()}）写。请用 root 运行，或用 --data 指定您自己的目录，例如 --data ~/qianfa / "
+            f"you ({user_name()}) may not write {error.filename}: run this as root, or name a folder of your own, such as --data ~/qianfa",
+        ) from error
     except (ValueError, OSError, LaunchRefused) as error:
         raise CommandFailed(str(error)) from error
 
@@ -110,7 +119,7 @@ def serve(settings: Settings, face: str, *, say: Callable[[str], None]) -> int:
         launcher.start(say=say)
     except LaunchRefused as error:
         launcher.stop()
-        raise CommandFailed(str(error)) from error
+        raise CommandFailed(str(error), error.status) from error
     say(f"工作台 desk: {settings.desk_url}   签发台 counter: {settings.counter_url}")
     _on_stop(launcher)
     return launcher.watch()

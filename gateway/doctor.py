@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import ssl
 import sys
 import time
 from collections.abc import Iterator
@@ -18,8 +17,9 @@ from cryptography import x509
 from gateway import calendar
 from gateway.commands import CommandFailed, admin
 from gateway.config import Listen, Settings
-from gateway.launcher import reachable
-from gateway.ownership import open_regular
+from gateway.launcher import reachable, shared_group
+from gateway.listening import ListenRefused, tls_context
+from gateway.ownership import as_owner, open_regular
 from gateway.place import Placed
 
 UNIT: Final = Path("/etc/systemd/system/qianfa.service")
@@ -146,20 +146,27 @@ def _faces(settings: Settings) -> Iterator[Check]:
     yield Check(name="two host names / 两个域名", ok=settings.desk_url != settings.counter_url, repair="set desk_url and counter_url in qianfa.toml")
     secure = all(url.startswith("https://") or ".localhost" in url for url in (settings.desk_url, settings.counter_url))
     yield Check(name="https, or only this machine / 加密访问或仅限本机", ok=secure, repair="用 TLS 提供服务 / serve TLS: docs/howto/reverse-proxy.md")
-    for name, listen in (("desk", settings.desk), ("counter", settings.counter), ("counter_inside", settings.counter_inside)):
+    for name, listen, folder in (
+        ("desk", settings.desk, settings.desk_data), ("counter", settings.counter, settings.enforcer_data),
+        ("counter_inside", settings.counter_inside, settings.enforcer_data),
+    ):
         if listen.certificate is not None:
-            yield _certificate(name, listen)
+            yield _certificate(name, listen, listen.certificate, folder)
 
 
-def _certificate(name: str, listen: Listen) -> Check:
-    wrong = ""
+def _certificate(name: str, listen: Listen, certificate: Path, folder: Path) -> Check:
+    """Judge a face's certificate and key as the user who serves that face: the one who owns its `folder`."""
+    def judge() -> str:
+        try:
+            tls_context(certificate, listen.key)
+            ends = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+        except ListenRefused as refused:
+            return refused.en
+        return f"ends {ends:%Y-%m-%d}" if ends < datetime.now(UTC) + RENEW else ""
+
     try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(str(listen.certificate), str(listen.key) if listen.key else None)
-        with open(str(listen.certificate), "rb") as file:  # noqa: PTH123 -- the path is optional to the type checker, and there as the line above shows
-            ends = x509.load_pem_x509_certificate(file.read()).not_valid_after_utc
-        if ends < datetime.now(UTC) + RENEW:
-            wrong = f"ends {ends:%Y-%m-%d}"
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        wrong = as_owner(folder, judge, groups=shared_group()) if folder.is_dir() else judge()
+    except (OSError, ValueError) as error:
         wrong = str(error)
     return Check(
         name=f"certificate of {name} / 证书", ok=not wrong, found=wrong,

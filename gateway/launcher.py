@@ -34,7 +34,11 @@ GROUP: Final = "qianfa"
 
 
 class LaunchRefused(Exception):
-    """The processes cannot be started as configured; the message says what to do."""
+    """The processes cannot be started as configured; the message says what to do, `status` is the one of the process that ended, or 1."""
+
+    def __init__(self, text: str, status: int = 1) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,14 @@ class Identity:
     uid: int
     gid: int
     group: int
+
+
+def shared_group() -> tuple[int, ...]:
+    """Return the group that both users are in; none where it was not made."""
+    try:
+        return (grp.getgrnam(GROUP).gr_gid,)
+    except KeyError:
+        return ()
 
 
 def identity(name: str) -> Identity:
@@ -324,7 +336,7 @@ class Launcher:
                 end, told = time.monotonic() + seconds, percent
                 self._say(f"正在核对存证：{percent}%   verifying the log: {percent} %")
             if not child.is_alive():
-                raise LaunchRefused(f"the {name} ended with status {child.exitcode} before it was ready")
+                raise LaunchRefused(f"the {name} ended with status {child.exitcode} before it was ready", max(child.exitcode or 1, 1))
             if time.monotonic() > end:
                 raise LaunchRefused(f"the {name} was not ready in {seconds:.0f} s")
             time.sleep(0.02)

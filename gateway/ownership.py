@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import shutil
 import signal
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
@@ -31,6 +32,14 @@ class NotPlain(OSError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(errno.EINVAL, "neither a plain file nor a folder of its owner", str(path))
+
+
+def user_name() -> str:
+    """Return the name of the user who runs this, or its number where it has none."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def open_regular(path: Path, *, owner: int | None = None) -> IO[bytes]:
@@ -160,8 +169,10 @@ def _hand_down(folder: int, path: Path, uid: int, gid: int, depth: int = 0) -> N
             os.close(handle)
 
 
-def as_owner(folder: Path, do: Callable[[], str], *, patience: int = PATIENCE) -> str:
+def as_owner(folder: Path, do: Callable[[], str], *, patience: int = PATIENCE, groups: Sequence[int] = ()) -> str:
     """Return what `do` returns, done by the user who owns `folder`: in a process of its own where that is not the one who runs this.
+
+    `groups` are that user's besides its own.
 
     Only text comes back, at most 64 KB of it. That process is ended after `patience` seconds; 0 for as long as it takes. Whatever `do` needs must be imported before: the interpreter's own folder may be out of that user's reach.
 
@@ -175,7 +186,7 @@ def as_owner(folder: Path, do: Callable[[], str], *, patience: int = PATIENCE) -
     pid = os.fork()
     if pid == 0:
         os.close(ours)
-        _live(theirs, found.st_uid, found.st_gid, do, patience)
+        _live(theirs, found.st_uid, found.st_gid, groups, do, patience)
     os.close(theirs)
     try:
         with os.fdopen(ours, "rb") as answers:
@@ -187,13 +198,13 @@ def as_owner(folder: Path, do: Callable[[], str], *, patience: int = PATIENCE) -
     return answer[1:]
 
 
-def _live(answers: int, uid: int, gid: int, do: Callable[[], str], patience: int) -> None:
+def _live(answers: int, uid: int, gid: int, groups: Sequence[int], do: Callable[[], str], patience: int) -> None:
     """Be the process of `as_owner`; does not return."""
     with suppress(BaseException):  # nothing of the caller's may run here: neither its handlers nor its ends
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(patience)
-            os.setgroups([])
+            os.setgroups(groups)
             os.setresgid(gid, gid, gid)
             os.setresuid(uid, uid, uid)
             os.umask(0o077)

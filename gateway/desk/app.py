@@ -36,7 +36,7 @@ from gateway.desk.security import ACCESS, UPLOAD_LIMIT, guard, headers, one_host
 from gateway.desk.session import RECENT, Recent
 from gateway.desk.settings import DeskSettings
 from gateway.desk.socket_client import CommandSocket
-from gateway.listening import serve_tcp
+from gateway.listening import EXIT_CONFIG, ListenRefused, serve_tcp
 from gateway.protocol.instants import Instant
 from gateway.web.i18n import Catalogue
 
@@ -141,7 +141,11 @@ async def run(settings: Settings, *, ready: Path | None = None) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopped.set)
     async with AsyncExitStack() as stack:
-        _, port = await serve(stack, DeskSettings.of(settings))
+        try:
+            _, port = await serve(stack, DeskSettings.of(settings))
+        except ListenRefused as refused:
+            log.error(refused.en, action="listen_refused", zh=refused.zh)
+            return EXIT_CONFIG
         if ready is not None:
             ready.write_text(str(port), encoding="utf-8")
         log.info("ready", action="ready", port=port)

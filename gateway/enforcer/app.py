@@ -35,7 +35,7 @@ from gateway.enforcer.socket import init_socket
 from gateway.enforcer.startup import Progress, StartRefused
 from gateway.enforcer.watchdog import Watchdog, leave_with
 from gateway.enforcer.worker import Worker
-from gateway.listening import serve_tcp, serve_unix
+from gateway.listening import EXIT_CONFIG, ListenRefused, serve_tcp, serve_unix
 from gateway.log.errors import LogUnavailable
 from gateway.protocol.denials import Denied
 from vault.errors import VaultError
@@ -225,6 +225,9 @@ async def run(
         except StartRefused as refused:
             log.error(refused.en, action="start_refused", zh=refused.zh)
             return EXIT_REFUSED
+        except ListenRefused as refused:
+            log.error(refused.en, action="listen_refused", zh=refused.zh)
+            return EXIT_CONFIG
         except LogUnavailable as error:
             log.error(
                 "the log cannot be opened: look at the disk of the data folder and of the checkpoint copy", action="start_failed", code=error.code,

@@ -167,3 +167,17 @@ def test_who_may_not_look_is_told_to_ask_as_root(settings: Settings) -> None:
     assert "✗ may look" in asked.stdout
     assert lines[-1].startswith("    $ sudo ")
     assert lines[-1].endswith(f"doctor --config {settings.data / FILE}")
+
+
+def test_who_may_not_found_a_deployment_there_is_told_where(folder: Path) -> None:
+    """An ordinary user without `--data` gets the folder, its own name, and what to type."""
+    assert os.getuid() == 0, "another user takes root"
+    folder.chmod(0o755)
+    asked = subprocess.run(
+        ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", sys.executable, "-m", "gateway", "init", "--data", str(folder / "data"), "--kind", "sandbox",
+         "--company", "禾汀", "--founder", "何立群", "--founder", "许文澜", "--desk-url", "http://desk.localhost:1", "--counter-url", "http://counter.localhost:2"],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=False)
+    assert asked.returncode == 1
+    assert f"you (54321) may not write {folder / 'data'}" in asked.stderr
+    assert "--data ~/qianfa" in asked.stderr
+    assert "Traceback" not in asked.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -15,10 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway import commands, launcher
+from gateway import commands, doctor, launcher
 from gateway.config import Settings
 from gateway.enforcer.app import EXIT_REFUSED
+from gateway.listening import EXIT_CONFIG
+from gateway.place import Placed
 from tests.gateway.enforcer.house import found_house
+from tests.gateway.test_doctor import certificate
 
 ROOT = os.getuid() == 0
 
@@ -46,6 +50,30 @@ def up(settings: Settings, process: subprocess.Popen[str]) -> dict[str, object]:
             time.sleep(0.1)
     process.kill()
     raise AssertionError(process.communicate()[1])
+
+
+def test_a_key_that_only_root_may_read_is_named_and_not_tried_for_ever(folder: Path) -> None:
+    """The usual certificate of a machine: root's alone. Said at once with file, user and the way out; the same finding stands in `doctor`."""
+    assert os.getuid() == 0, "two users take root"
+    listen = certificate(folder, 90)
+    assert listen.key is not None
+    listen.key.chmod(0o600)
+    settings = found_house(folder, counter=listen, desk=listen, counter_inside=listen).settings
+    served = subprocess.run(
+        [sys.executable, "-m", "gateway", "serve", "--config", str(settings.data / "qianfa.toml")],
+        capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=60, check=False)
+    told = served.stdout + served.stderr
+    assert served.returncode == EXIT_CONFIG
+    assert f"cannot read {listen.key}" in told
+    assert f"读不了 {listen.key}" in told
+    assert settings.enforcer_user in told
+    assert f"status {EXIT_CONFIG} " in told
+    assert "Traceback" not in told
+    find = next(one for one in doctor.examine(Placed(settings=settings, path=settings.data / "qianfa.toml")) if one.name.startswith("certificate of counter "))
+    assert f"cannot read {listen.key}" in find.found
+    shutil.chown(listen.key, "root", launcher.GROUP)
+    listen.key.chmod(0o640)
+    assert next(one for one in doctor.examine(Placed(settings=settings, path=settings.data / "qianfa.toml")) if one.name.startswith("certificate of counter ")).ok
 
 
 def _as_desk(settings: Settings, answers: multiprocessing.connection.Connection) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import ssl
 import subprocess
 import warnings
@@ -14,7 +16,7 @@ from aiohttp import web
 
 from gateway import commands
 from gateway.config import Listen
-from gateway.listening import serve_tcp
+from gateway.listening import ListenRefused, port_refused, serve_tcp
 from tests.gateway.enforcer.house import settings_for
 
 
@@ -63,6 +65,46 @@ async def test_a_face_speaks_tls_and_nothing_old(pair: tuple[Path, Path]) -> Non
                 old.maximum_version = ssl.TLSVersion.TLSv1_1
             with pytest.raises(aiohttp.ClientConnectorError):
                 await session.get(f"https://127.0.0.1:{port}/", ssl=old)
+
+
+async def refused(listen: Listen) -> ListenRefused:
+    """Return why a face cannot be opened so."""
+    async with AsyncExitStack() as stack:
+        with pytest.raises(ListenRefused) as caught:
+            await serve_tcp(stack, web.Application(), listen)
+    return caught.value
+
+
+async def test_a_pair_that_does_not_belong_together_is_named(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    """Another's key, no PEM at all, no file: which file it is and what to do, in both languages; nothing listens."""
+    other = tmp_path / "other.pem"
+    subprocess.run(["openssl", "genrsa", "-out", str(other), "2048"], check=True, capture_output=True)
+    mixed = await refused(Listen(port=0, certificate=pair[0], key=other))
+    assert all(str(other) in text and str(pair[0]) in text for text in (mixed.zh, mixed.en))
+    other.write_text("no key")
+    assert "PEM" in (await refused(Listen(port=0, certificate=pair[0], key=other))).en
+    other.unlink()
+    gone = await refused(Listen(port=0, certificate=pair[0], key=other))
+    assert f"there is no file {other}" in gone.en
+    assert str(other) in gone.zh
+    assert "cannot read" in (await refused(Listen(port=0, certificate=tmp_path, key=pair[1]))).en
+
+
+async def test_a_taken_port_and_a_host_of_another_machine_are_named() -> None:
+    """Whose port it is can be seen by the command in the message."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        why = await refused(Listen(port=port))
+    assert f"127.0.0.1:{port} is taken" in why.en
+    assert f"ss -ltnp 'sport = :{port}'" in why.zh
+    assert "192.0.2.1" in (await refused(Listen(host="192.0.2.1", port=0))).en
+
+
+def test_a_port_that_is_not_this_users_says_so() -> None:
+    """An ordinary user below 1024, where the system keeps these for root."""
+    assert "reverse proxy" in port_refused(Listen(port=80), PermissionError(errno.EACCES, "Permission denied")).en
 
 
 @pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key"])
