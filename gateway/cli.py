@@ -107,9 +107,8 @@ def serve(placed: Placed, face: str, tls_cert: Path | None, tls_key: Path | None
     try:
         sys.exit(commands.serve(settings, face, say=lambda line: click.echo(line, err=True)))
     except commands.CommandFailed as error:
-        failed = click.ClickException(str(error))
-        failed.exit_code = error.status
-        raise failed from error
+        click.ClickException(str(error)).show()
+        sys.exit(error.status)
 
 
 @main.command()
