@@ -348,7 +348,11 @@ class Connector(Protocol):
 
     @property
     def version(self) -> str:
-        """The connector's name and version, which templates carry."""
+        """The connector's name and version, which templates carry: a new one wherever a template would go out otherwise than before."""
+
+    @property
+    def sends(self) -> frozenset[str]:
+        """The versions whose templates this connector sends exactly as those did: its own, and earlier ones of the same meaning."""
 
     def prepares(self, operation: Operation) -> bool:
         """Return whether anything is made, or pinned by reading, on the platform before the commit of such an operation.

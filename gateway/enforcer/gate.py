@@ -152,7 +152,8 @@ class Gate:
         """Do steps 1, 2 and 3 for a publication.
 
         Raises:
-            Denied: `token_invalid`, `token_expired`, `hold_running`, `credential_missing`, `credential_changed` or `scope_mismatch`.
+            Denied: `token_invalid`, `token_expired`, `hold_running`, `credential_missing`, `credential_changed`, `connector_changed` or
+                `scope_mismatch`.
         """
         blobs, state = self.runner.blobs, self.runner.state
         try:  # 1
@@ -173,6 +174,8 @@ class Gate:
         if now < claims.nbf:
             raise Denied("hold_running")
         self._check_scope(claims, publication, template, state.channels[publication.channel])  # 3
+        if template.connector not in self.connectors[template.platform].sends:
+            raise Denied("connector_changed", detail=template.connector)
         return Loaded(claims=claims, template=template)
 
     def _check_scope(self, claims: Claims, publication: Publication, template: Template, channel: Channel) -> None:

@@ -132,6 +132,8 @@ CATALOGUE: Final[dict[str, Words]] = {
                       logged=True),
     "scope_mismatch": _w(403, "R22", "要发送的内容、渠道或操作与签发的不一致", "Content, channel or operation is not what was approved",
                          "请按签发的内容发送，或重新报审", "Send what was approved, or submit again", logged=True),
+    "connector_changed": _w(409, "R22", "签发之后发送程序换了版本，这份成品不再能按签发时的样子发出", "The connector was replaced and no longer sends this form as it was approved",
+                            "请拟稿人改一版重新报审", "The author hands in a new revision", logged=True),
     "frozen": _w(403, "R8", "已被冻结，暂停发送", "It is frozen", "解冻须由另外两人在签发台办理", "Two other people can thaw it at the counter",
                  logged=True),
     "blackout": _w(409, "R8", "现在是静默期，不发布、不更正", "A blackout is in force: nothing is published or edited",

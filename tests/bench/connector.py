@@ -40,6 +40,7 @@ class BenchConnector:
 
     platform = PLATFORM
     version = "bench/1"
+    sends = frozenset({"bench/1"})
     operations = frozenset({Operation.PUBLISH})
     credential_fields = (CredentialField(key="token", zh="令牌", en="Token", secret=True),)
 

@@ -56,6 +56,13 @@ async def test_prepare_twice_makes_nothing_twice(bench: Any) -> None:
     assert bench.public().count(template.fields.get("title", ("",))[0]) == 0
 
 
+def test_a_connector_sends_what_it_renders(bench: Any) -> None:
+    """Its own version is among those whose templates it sends, and is the one that its templates name."""
+    connector = bench.make()
+    assert bench.template(connector, bench.content()).connector == connector.version
+    assert connector.version in connector.sends
+
+
 async def test_what_prepares_nothing_only_reads(bench: Any) -> None:
     """A connector that says it prepares nothing has made no handle and no writing call before the one call; one that prepares has."""
     connector = bench.fresh()

@@ -59,6 +59,7 @@ class WeChatConnector:
 
     platform = render.PLATFORM
     version = render.CONNECTOR
+    sends = frozenset({render.CONNECTOR})
     operations = offered(render.PLATFORM)
     credential_fields = (
         CredentialField(key="appid", zh="AppID（开发者 ID）", en="AppID", secret=False),

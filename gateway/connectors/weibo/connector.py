@@ -61,6 +61,7 @@ class WeiboConnector:
 
     platform = render.PLATFORM
     version = render.CONNECTOR
+    sends = frozenset({render.CONNECTOR})
     operations = offered("weibo")
     credential_fields = (
         CredentialField(key="access_token", zh="授权令牌（access_token）", en="Access token", secret=True),

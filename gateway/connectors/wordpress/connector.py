@@ -63,6 +63,7 @@ class WordPressConnector:
 
     platform = render.PLATFORM
     version = render.CONNECTOR
+    sends = frozenset({render.CONNECTOR})
     operations = offered("wordpress")
     credential_fields = (
         CredentialField(key="user", zh="网站用户名", en="User name on the site", secret=False),

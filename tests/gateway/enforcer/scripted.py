@@ -39,6 +39,7 @@ class Scripted:
 
     platform = "wordpress"  # one that the machine knows, and that edits
     version = "board/1"
+    sends = frozenset({"board/1"})
     operations = frozenset(Operation)
     credential_fields = (CredentialField(key="key", zh="钥匙", en="Key", secret=True),)
 

@@ -124,6 +124,18 @@ async def test_a_template_for_anything_else_is_refused(hand: House, change: dict
     assert denied.value.code == "scope_mismatch"
 
 
+async def test_a_template_of_another_connector_is_refused_before_its_token_is_spent(hand: House, scripted: Scripted) -> None:
+    """Approved as one version would send it, met by another: nothing is sent; one that says it sends the old ones alike sends it."""
+    publication, kept = hand.state.publications[await released(hand, title="一")], await released(hand, title="二")
+    scripted.sends = frozenset({"board/2"})
+    await hand.parts.gate.send(publication.id)
+    assert (refusals(hand), scripted.calls) == (["connector_changed"], [])
+    assert (publication.state, publication.jti in hand.state.spent) == (PublicationState.ABANDONED, False)
+    scripted.sends = frozenset({"board/2", "board/1"})
+    await hand.parts.gate.send(kept)
+    assert hand.publication_state(kept) is PublicationState.LIVE
+
+
 def _claims_or_code(text: bytes, key: bytes) -> Claims | str:
     try:
         return verify_token(text, key)

@@ -241,7 +241,7 @@ def test_every_raised_code_is_in_the_catalogue_and_the_machine_s_are_tested() ->
     assert set(CATALOGUE) - machine == ELSEWHERE
 
 
-ELSEWHERE = {"log_unavailable", "vault_sealed", "clock_behind", "throttled", "published_needs_approval", "token_invalid", "token_expired",
+ELSEWHERE = {"connector_changed", "log_unavailable", "vault_sealed", "clock_behind", "throttled", "published_needs_approval", "token_invalid", "token_expired",
              "not_reader"}
 """Codes of the enforcer's faces and of the gate's steps 1 to 3, which the machine never sees."""
 
