@@ -11,6 +11,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import sys
 import threading
@@ -111,6 +112,7 @@ def keep(wire: Connection[Any, Any], deadline: float, other: Connection[Any, Any
     `other` is that end as a fork inherits it: open here too, it would keep the keeper alive after the enforcer was killed.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # for its children too: what they read is not public yet
     if other is not None:
         other.close()
     for descriptor in closing:

@@ -158,12 +158,19 @@ def _publication(writing: Writing, kind: str, entry: Entry, about: str) -> Itera
     row = session.get(PublicationRow, about)
     if row is None:
         return
-    said = writing.said(kind, lambda t: t("notice.publication.line", title=row.title, channel=_channel(session, row.channel)))
+    label = "abandoned_anew" if kind == "abandoned" and _needs_revision(session, row, entry) else kind
+    said = writing.said(label, lambda t: t("notice.publication.line", title=row.title, channel=_channel(session, row.channel)))
     people = [row.author]
     if kind in _ALARM:
         people += holders(session, "brand_pr", _group(session), entry.at) + holders(session, "brand_pr_head", _group(session), entry.at)
     yield from writing.to(
         people, said, key=f"{kind}:{row.id}:{entry.seq}", link=f"{writing.settings.desk_url}/publications/{row.id}", group=kind in _ALARM)
+
+
+def _needs_revision(session: Session, row: PublicationRow, entry: Entry) -> bool:
+    """Return whether what was not sent cannot be released again: it was recalled or returned meanwhile, or another connector is there now."""
+    submission = session.get(SubmissionRow, row.submission)
+    return submission is None or submission.state not in {"in_review", "released"} or entry.data["cause"] == "refused:connector_changed"
 
 
 def _emergency(writing: Writing, about: str) -> Iterator[Message]:

@@ -119,6 +119,16 @@ def test_what_a_new_table_ends_is_told_once_recalled_or_not(session: Session) ->
     made = every(session, company)
     assert [message.person for message in made["rerouted"]] == ["lu"]
     assert [(message.person, TITLE in message.text or "官网" in message.text) for message in made["abandoned"] if message.person == "lu"] == [("lu", True)]
+    assert all("需重新报审" in message.text for message in made["abandoned"] if message.person == "lu")  # what was recalled cannot be released
+
+
+@pytest.mark.parametrize(("cause", "words"), [("refused:quota", "需重新放行"), ("refused:connector_changed", "需重新报审")])
+def test_who_is_told_of_a_send_that_ended_hears_what_helps(session: Session, cause: str, words: str) -> None:
+    """Another release, or another revision where the same one would be refused again."""
+    company = Company.staffed()
+    company.wait(1)
+    company.system(c.Abandon(publication=company.released("ch_web")[0], cause=cause))
+    assert {words in message.text for message in every(session, company)["abandoned"] if message.person == "lu"} == {True}
 
 
 def test_every_kind_is_said_in_both_languages(session: Session) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import time
 from typing import Any
@@ -232,6 +233,11 @@ def odd() -> object:
     return object()
 
 
+def core_limit() -> list[int]:
+    """A job that tells how large a core dump of its process may be."""
+    return list(resource.getrlimit(resource.RLIMIT_CORE))
+
+
 def double(number: int) -> list[int]:
     """Return a JSON value."""
     return [number, number]
@@ -271,6 +277,15 @@ async def test_a_keeper_that_was_killed_is_started_anew(monkeypatch: pytest.Monk
         monkeypatch.setattr(worker, "_again", False)
         with pytest.raises(WorkerFailed):
             await worker.run(double, 1)
+    finally:
+        worker.close()
+
+
+async def test_no_job_leaves_a_core_dump() -> None:
+    """What is read here is not public yet; a process that hostile content brings down leaves nothing of it on a disk."""
+    worker = Worker()
+    try:
+        assert await worker.run(core_limit) == [0, 0]
     finally:
         worker.close()
 
