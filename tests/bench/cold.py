@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -12,19 +11,13 @@ import time
 from pathlib import Path
 
 from gateway.config import Listen
+from gateway.demo.backdrop import free_ports
 from tests.bench.processes import ROOT
 from tests.gateway.enforcer.house import found_house
 
 WAIT_SECONDS = 120.0
 IDLE_SECONDS = 2.0
 FACES = ("enforcer", "desk")
-
-
-def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
 
 
 def pss_kib(pid: int) -> int:
@@ -42,7 +35,7 @@ def measure(work: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="qf-", dir="/var/tmp") as name, (work / "cold.log").open("ab") as log:
         folder = Path(name)
         folder.chmod(0o755)  # closed to other users it would be served under one
-        ports = {"desk": Listen(port=free_port()), "counter": Listen(port=free_port()), "counter_inside": Listen(port=free_port())}
+        ports = {name: Listen(port=port) for name, port in zip(("desk", "counter", "counter_inside"), free_ports(3), strict=True)}
         found_house(folder, **ports)
         started = time.perf_counter()
         serving = subprocess.Popen([sys.executable, "-m", "gateway", "serve", "--config", str(folder / "data" / "qianfa.toml")], cwd=ROOT,

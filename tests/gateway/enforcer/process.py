@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 import http.client
 import os
-import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -25,6 +23,7 @@ from typing import Any, Self
 from gateway import commands, launcher
 from gateway.config import Listen, Settings
 from gateway.connectors.wechat import WeChatConnector
+from gateway.demo.backdrop import free_ports
 from gateway.enforcer.sessions import Kind, Sessions, form_token
 from gateway.log.store import StoreReader
 from gateway.protocol.entries import Entry, EntryType, load
@@ -33,15 +32,6 @@ from tests.gateway.enforcer.house import House, found_house, open_house
 
 SUBMIT = "freepublish/submit"
 ROOT = Path(__file__).parents[3]
-
-
-def free_port() -> int:
-    """Return a port that was free just now, below those that the system gives to outgoing connections: none of these takes it meanwhile."""
-    while True:
-        port = 10_000 + secrets.randbelow(20_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @dataclass
@@ -56,7 +46,7 @@ class Staged:
 async def staged(folder: Path, wechat: WeChat, prepare: Callable[[House], Any], **over: Any) -> Staged:
     """Found, staff, let `prepare` act (its dict is kept), open sessions, seal, and return it."""
     account = wechat.account()
-    ports = {name: Listen(port=free_port()) for name in ("counter", "metrics")}
+    ports = {name: Listen(port=free_ports(1)[0]) for name in ("counter", "metrics")}
     founded = found_house(folder, bases={"wechat": wechat.base_url}, **{**ports, **over})
     made = Staged(founded.settings)
     async with open_house(folder, {"wechat": WeChatConnector()}, codes=founded.codes) as house:

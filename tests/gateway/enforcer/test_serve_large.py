@@ -18,6 +18,7 @@ from aiohttp import web
 
 from gateway import commands, launcher
 from gateway.config import PROGRESS, Listen, Settings, load
+from gateway.demo.backdrop import free_ports
 from gateway.enforcer import reading
 from gateway.enforcer.app import EXIT_REFUSED
 from gateway.enforcer.progress import SAID_FROM
@@ -26,7 +27,7 @@ from tests.bench.connector import PLATFORM, BenchConnector
 from tests.bench.entries import one_life, write
 from tests.bench.platform import platform
 from tests.gateway.enforcer.house import found_house, open_house
-from tests.gateway.enforcer.process import ROOT, free_port
+from tests.gateway.enforcer.process import ROOT
 
 PER_COMMIT = 1000
 
@@ -37,7 +38,7 @@ async def large(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     runner = web.AppRunner(platform(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    ports = {name: Listen(port=free_port()) for name in ("desk", "counter", "counter_inside")}
+    ports = {name: Listen(port=port) for name, port in zip(("desk", "counter", "counter_inside"), free_ports(3), strict=True)}
     founded = found_house(folder, bases={PLATFORM: f"http://127.0.0.1:{runner.addresses[0][1]}"}, **ports)
     log, size = founded.settings.enforcer_data / "log.db", SAID_FROM + PER_COMMIT
     async with open_house(folder, {PLATFORM: BenchConnector()}, codes=founded.codes) as house:
@@ -152,7 +153,7 @@ def test_a_large_log_is_served_from_two_processes_and_every_changed_byte_is_name
 def refused(settings: Settings, said: Path, *words: str) -> None:
     """Serve it and see it stay down with these words, and nothing left running."""
     with Serving(settings, said) as serving:
-        assert serving.process.wait(90) == 1
+        assert serving.process.wait(90) == EXIT_REFUSED
     for word in (*words, f"ended with status {EXIT_REFUSED}"):
         assert word in serving.said()
     assert not (settings.run / "ready" / "enforcer" / "pid").exists()
