@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import ssl
@@ -12,9 +13,14 @@ from typing import Final
 from aiohttp import web
 
 from gateway.config import Listen
+from gateway.connections import Connections, most_connections
 from gateway.ownership import user_name
 
 GRACE_SECONDS = 5.0
+KEEPALIVE_SECONDS: Final = 30
+"""Seconds a connection has for a whole head, from its opening or its last answer on."""
+HANDSHAKE_SECONDS: Final = 10.0
+"""Seconds a connection has until it speaks TLS; asyncio would give it a minute."""
 BACKLOG = 1024
 """Connections that may wait on a unix socket: unlike TCP, one too many is not delayed but refused (connect(2), EAGAIN)."""
 
@@ -31,20 +37,27 @@ class ListenRefused(Exception):
         self.zh, self.en = zh, en
 
 
-async def serve_tcp(stack: AsyncExitStack, app: web.Application, listen: Listen) -> int:
-    """Serve `app` as `listen` says and return the port, which is the system's choice for port 0.
+async def serve_tcp(stack: AsyncExitStack, app: web.Application, listen: Listen, *, connections: Connections | None = None) -> int:
+    """Serve `app` as `listen` says and return the port, which is the system's choice for port 0; see `connections.py` for who is cut.
 
     Raises:
         ListenRefused: the port is taken or not this user's to open, the host is not this machine's, or a TLS file cannot be read or used.
     """
+    door = connections or Connections(most=most_connections())
+    app.middlewares.insert(0, door.watched)
     runner = await _runner(stack, app)
+    assert runner.server is not None
+    door.serve(runner.server)
     context = None if listen.certificate is None else tls_context(listen.certificate, listen.key)
-    site = web.TCPSite(runner, listen.host, listen.port, ssl_context=context)
+    handshake = HANDSHAKE_SECONDS if context is not None else None
     try:
-        await site.start()
+        server = await asyncio.get_running_loop().create_server(
+            door, listen.host, listen.port, ssl=context, ssl_handshake_timeout=handshake, backlog=128,
+        )
     except OSError as error:
         raise port_refused(listen, error) from error
-    return int(runner.addresses[0][1])
+    stack.callback(server.close)
+    return int(server.sockets[0].getsockname()[1])
 
 
 def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
@@ -119,7 +132,7 @@ async def serve_unix(stack: AsyncExitStack, app: web.Application, path: Path, *,
 
 
 async def _runner(stack: AsyncExitStack, app: web.Application) -> web.AppRunner:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS, keepalive_timeout=30)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_SECONDS, keepalive_timeout=KEEPALIVE_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     return runner
