@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +29,11 @@ from gateway.ownership import NotPlain, as_owner, copy_into, open_regular
 
 DATABASES: Final = ("log.db", "sealed.db", "values.db")
 """In this order: what the log names, the later copies hold. Sessions, codes and tries (`ephemeral.db`) must not come back to life."""
+
+
+_CUT_OFF: Final = re.compile(r"backup-([0-9]{8}T[0-9]{6}\.[0-9]{6})Z\.part", re.ASCII)
+_LONGEST: Final = timedelta(days=1)
+"""A backup that is still in parts after this long is not being written any more."""
 
 
 class RestoreRefused(Exception):
@@ -72,13 +78,16 @@ def _snapshot(source: Path, target: Path) -> str:
 def make(settings: Settings, *, now: datetime | None = None, desk: Path | None = None) -> Path:
     """Write a backup into a new folder and return it; safe while both processes run. `desk` is a copy of the desk's part made before.
 
-    The folder has its name once all of it is on the disk; a folder in `.part` is one that was cut off by the end of the process.
+    The folder has its name once all of it is on the disk; a folder in `.part` is one that was cut off by the end of the process, and the
+    first backup a day later removes it.
 
     Raises:
         OSError, sqlite3.Error: it could not be written; nothing is left of it, nor of `desk` where that was taken over.
     """
-    name = (now or datetime.now(UTC)).strftime("backup-%Y%m%dT%H%M%S.%fZ")
+    now = now or datetime.now(UTC)
+    name = now.strftime("backup-%Y%m%dT%H%M%S.%fZ")
     settings.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _sweep(settings.backups, now)
     part = settings.backups / f"{name}.part"
     part.mkdir(mode=0o700)
     try:
@@ -91,6 +100,18 @@ def make(settings: Settings, *, now: datetime | None = None, desk: Path | None =
         raise
     _settle_folder(settings.backups)
     return final
+
+
+def _sweep(backups: Path, now: datetime) -> None:
+    """Remove what earlier backups of this user's left half; nothing of another name, younger, of somebody else, or behind a link."""
+    for path in backups.iterdir():
+        named = _CUT_OFF.fullmatch(path.name)
+        try:
+            begun = datetime.strptime(named[1] + "+0000", "%Y%m%dT%H%M%S.%f%z") if named is not None else now
+        except ValueError:
+            continue
+        if now - begun > _LONGEST and not path.is_symlink() and path.is_dir() and path.stat().st_uid == os.geteuid():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _fill(part: Path, settings: Settings, desk: Path | None) -> None:

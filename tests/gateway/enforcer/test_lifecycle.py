@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -481,3 +482,26 @@ async def test_what_cannot_be_restored_is_refused_and_nothing_changes(tmp_path: 
             backup.restore(settings, folder)
     assert (settings.enforcer_data / "log.db").stat().st_size >= size
     assert not verdict(load(tmp_path / "data" / "qianfa.toml"))
+
+
+def test_a_backup_removes_what_a_killed_one_left_and_nothing_else(hand: House, tmp_path: Path) -> None:
+    """A day later the half folder is gone; a younger one, one of another name, a whole backup and a link's target stay."""
+    settings = hand.parts.settings
+    now = datetime(2026, 11, 24, 9, tzinfo=UTC)
+    whole = backup.make(settings, now=now - timedelta(days=3))
+    outside = tmp_path / "outside"
+    names = {
+        "old": "backup-20261122T080000.000000Z.part", "young": "backup-20261124T080000.000000Z.part", "other": "backup-of-mine.part",
+        "no day": "backup-20269999T080000.000000Z.part",
+    }
+    folders = {key: settings.backups / name for key, name in names.items()}
+    for folder in (*folders.values(), outside):
+        folder.mkdir()
+        (folder / "kept").write_text("")
+    link = settings.backups / "backup-20261121T080000.000000Z.part"
+    link.symlink_to(outside)
+    made = backup.make(settings, now=now)
+    assert not folders.pop("old").exists()
+    assert all((folder / "kept").exists() for folder in (*folders.values(), outside, link))
+    assert (whole / "enforcer" / "log.db").exists()
+    assert (made / "enforcer" / "log.db").exists()
