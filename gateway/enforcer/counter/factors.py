@@ -156,8 +156,8 @@ async def begin_totp(request: web.Request) -> web.Response:
     row = _seal(counter, factor, version, fresh.secret.expose())
     payload = {"factor": factor, "version": version, "row": base64.b64encode(row.row).decode()}
     begun = counter.proofs.begin(person.id, session_of(request).id, "totp-new", Digest(row.sha256), payload)
-    return page(request, "totp.html", qr=totp.qr_svg(fresh.uri), secret=base64.b32encode(fresh.secret.expose()).decode(), nonce=begun.nonce,
-                error="")
+    return page(request, "totp.html", qr=totp.qr_svg(fresh.uri), uri=fresh.uri, secret=base64.b32encode(fresh.secret.expose()).decode(),
+                nonce=begun.nonce, error="")
 
 
 async def confirm_totp(request: web.Request) -> web.StreamResponse:

@@ -7,6 +7,7 @@ import json
 import re
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -114,6 +115,8 @@ async def test_codes_are_kept_only_after_a_first_right_one(front: Front) -> None
     await browser.post("/s/factor/totp")
     nonce = browser.field("nonce")
     secret = base64.b32decode(re.search(r'<p class="print">([A-Z2-7]+)</p>', browser.text).group(1))
+    link = unescape(re.search(r'href="(otpauth://[^"]+)"', browser.text).group(1))
+    assert parse_qs(urlsplit(link).query)["secret"] == [base64.b32encode(secret).decode().rstrip("=")]  # on the phone itself nothing can be scanned
     now = totp.step_at(front.house.runner.clock.moment())
     wrong = f"{(int(totp.code_at(secret, now)) + 1) % 1_000_000:06d}"
     if wrong not in {totp.code_at(secret, now + d) for d in (-1, 0, 1)}:
