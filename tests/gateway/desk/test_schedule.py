@@ -117,6 +117,10 @@ async def test_the_page_shows_what_waits_and_what_is_asked_for(place: Place) -> 
     await sign(place, "lu", first, "release")
     await place.house.do(c.Freeze(scope="channel", target=place.channel(), reason=place.house.parts.values.commit("数据有误")), "fang", Grade.COUNTER)
     await place.caught_up()
+    held = place.house.state.submissions[first].target(place.channel()).publication
+    for path in (f"/submissions/{first}", f"/publications/{held}"):
+        assert f"将于 {tomorrow:%m-%d} 10:00 发出" in (await lu.get(path)).text, path
+    assert f"{place.house.parts.settings.counter_url}/s/stops" in (await lu.get(f"/submissions/{first}")).text
     week = f"/publications/schedule?week={instants.office_day(at)}"
     page = (await lu.get(week)).text
     for words in ("秋收之后", "泵站巡检", "已放行，到时发出", "在审，已定时", "相隔不到 10 分钟", "已被冻结", "排期冲突 2"):
