@@ -237,7 +237,7 @@ async def stop(request: web.Request) -> web.StreamResponse:
     counter, person, form = request.app[COUNTER], session_of(request).person, await form_of(request)
     command = Stop(publication=form.get("publication", ""))
     await counter.parts.runner.submit(Request(command=command, actor=person, grade=Grade.COUNTER), about=command.publication)
-    raise see("/s/stops")
+    raise see(f"/s/stops?stopped={command.publication}")
 
 
 async def freeze(request: web.Request) -> web.StreamResponse:
@@ -261,7 +261,9 @@ async def stops(request: web.Request) -> web.Response:
     live = [p for p in state.publications.values() if p.state is PublicationState.LIVE]
     freezes = [{"id": f.id, "scope": f.scope, "target": counter.parts.views.scope(f.target) if f.target else "", "by": counter.parts.views.name(f.by),
                 "at": f.at, "reason": counter.parts.values.text(f.reason) or ""} for f in state.freezes.values()]
-    return page(request, "stops.html", active=[_publication(counter, p) for p in active], freezes=freezes, blackouts=outside.days(counter, now), head=person in heads,
+    stopped = state.publications.get(request.query.get("stopped", ""))
+    done = _publication(counter, stopped) if stopped is not None and stopped.state is PublicationState.STOPPED else None
+    return page(request, "stops.html", done=done, active=[_publication(counter, p) for p in active], freezes=freezes, blackouts=outside.days(counter, now), head=person in heads,
                 live=[_publication(counter, p) for p in reversed(live[-50:])],
                 units=list(state.units.values()), channels=list(state.channels.values()))
 

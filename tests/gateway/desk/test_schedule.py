@@ -139,6 +139,11 @@ async def test_the_page_shows_what_waits_and_what_is_asked_for(place: Place) -> 
         assert (await lu.get(f"/publications/schedule?week={bad}")).status == 200, bad
     before = (date.fromisoformat(instants.office_day(at)) - timedelta(days=14)).isoformat()
     assert "秋收之后" not in (await lu.get(f"/publications/schedule?week={before}")).text
+    assert held is not None
+    await place.house.do(c.Stop(publication=held), "gu", Grade.COUNTER)
+    await place.caught_up()
+    stopped = (await lu.get(f"/submissions/{first}")).text
+    assert "■" in stopped[: stopped.index("正在等")]  # what it is now, not that it was released once
 
 
 async def test_of_too_many_bookings_the_next_ones_are_shown(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -459,6 +459,10 @@ async def test_take_back_and_stop_need_no_proof(front: Front) -> None:
     assert (await brand.sign("fang", submission)).status == 303
     publication = front.house.state.submissions[submission].targets[0].publication
     assert (await person.post("/s/stop", {"publication": publication})).status == 303
+    await person.get(f"/s/stops?stopped={publication}")
+    assert "已停发：《" in person.text
+    await person.get("/s/stops?stopped=pub_nothing")
+    assert "已停发：《" not in person.text
     assert front.house.publication_state(publication).value == "stopped"
 
 
