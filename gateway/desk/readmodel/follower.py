@@ -42,13 +42,14 @@ class Follower:
         self.size = 0
         self.sealed = False
         self.reachable = False
+        self._heard = False
         self.changes = 0
         self._again = 0
 
     @property
     def reading_again(self) -> bool:
-        """Whether the log is being read from far back: drafts that were handed in may still look as if they never were."""
-        return self.next < max(self._again, self.size - BATCH)
+        """Whether drafts that were handed in may still look as if they never were: the log is read from far back, or its length not yet known."""
+        return not self._heard or self.next < max(self._again, self.size - BATCH)
 
     async def run(self) -> None:
         """Follow for ever; a dead or slow enforcer is asked again after a moment.
@@ -78,6 +79,7 @@ class Follower:
             "/v1/feed", params=[("after", str(self.next)), ("limit", str(BATCH)), ("wait", str(int(wait)))], deadline=deadline,
         )
         self.reachable, self.size, self.sealed = True, int(answer["size"]), bool(answer["sealed"])
+        self._heard = True
         batch = [_entry(value) for value in answer["entries"]]
         if self.size < self.next:
             log.warning("the log is shorter than the read model; reading it again", action="rebuild")

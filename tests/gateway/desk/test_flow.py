@@ -185,6 +185,11 @@ async def test_a_draft_that_looks_as_if_never_handed_in_is_not_handed_in_twice(p
     assert (await device.send("POST", "/submissions", body)).status == 503
     assert (await lu.post(f"/drafts/{draft}/discard")).status == 409
     follower._again = before
+    follower._heard = False  # as at the start of a desk, until the enforcer has said how long the log is
+    assert "签发服务没有回应" in (await hand_in(lu, draft)).text
+    assert (await device.send("POST", "/submissions", body)).status == 503
+    assert (await lu.post(f"/drafts/{draft}/discard")).status == 409
+    await follower.step()
     assert not follower.reading_again
     assert list(place.house.state.submissions) == [submission]
     await follower.rebuild()
