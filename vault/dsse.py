@@ -1,7 +1,8 @@
 """DSSE envelopes (secure-systems-lab/dsse, protocol 1.0): sign, strict parse, verify (pure).
 
 1. The signature is over PAE(payload type, payload bytes); the payload is never parsed here, and is returned only when verified.
-2. Ed25519 (RFC 8032) and nothing else. `keyid` is a hint for people: no key is found, loaded or trusted by it.
+2. Ed25519 (RFC 8032) and nothing else, checked with libsodium (docs/adr/0024). `keyid` is a hint for people: no key is found, loaded or
+   trusted by it.
 3. A threshold counts distinct key material, so one key under two ids counts once.
 4. Parsing is strict: ASCII, at most 8 KiB, exact keys, no duplicate key, canonical base64. The text form, `qf1.` and base64url of
    the envelope, has one spelling for each envelope.
@@ -20,8 +21,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
 
 from vault.errors import SignatureInvalid
 
@@ -214,7 +215,7 @@ def verify_raw(public_key: bytes, signature: bytes, message: bytes) -> None:
 
 
 @lru_cache(maxsize=256)
-def load_public_key(raw: bytes) -> Ed25519PublicKey:
+def load_public_key(raw: bytes) -> VerifyKey:
     """Load 32 raw bytes as a public key that binds its signatures; results are kept, keyed on the bytes.
 
     Raises:
@@ -223,13 +224,16 @@ def load_public_key(raw: bytes) -> Ed25519PublicKey:
     y = int.from_bytes(raw, "little") & (2**255 - 1)
     if len(raw) != 32 or y >= _FIELD_PRIME or y in _SMALL_ORDER_Y:
         raise SignatureInvalid("bad_key")
-    return Ed25519PublicKey.from_public_bytes(raw)
+    return VerifyKey(raw)
 
 
-def _fits(key: Ed25519PublicKey, signature: bytes, message: bytes) -> bool:
+def _fits(key: VerifyKey, signature: bytes, message: bytes) -> bool:
+    # libsodium is given signature and message in one piece: another split of the same bytes must not fit.
+    if len(signature) != SIGNATURE_LENGTH:
+        return False
     try:
-        key.verify(signature, message)
-    except InvalidSignature:
+        key.verify(message, signature)
+    except BadSignatureError:
         return False
     return True
 

@@ -148,8 +148,9 @@ class Template:
             )
         except (msgspec.DecodeError, KeyError, ValueError, RecursionError) as error:
             raise NotCanonical("not a template") from error
-        # What is left out of the typed form, spelt otherwise or said twice does not come back.
-        if wire.v != 1 or template.to_bytes() != data:
+        # What is left out of the wire form, spelt otherwise or said twice does not come back; what it leaves open is asked one by one.
+        ours = wire.v == 1 and all(map(str.isascii, wire.fields)) and all(0 <= item.length <= canonical.MAX_INTEGER for item in wire.media)
+        if not ours or canonical.encode_trusted(wire) != data:
             raise NotCanonical("not a template")
         return template
 
@@ -188,7 +189,12 @@ def _segment_value(segment: Segment) -> dict[str, str]:
 
 
 def _segment(item: dict[str, str]) -> Segment:
-    return Slot(role=item["slot"], digest=canonical.parse_digest(item["sha256"])) if "slot" in item else item["text"]
+    """Read one segment; a member that neither form has is a `ValueError`."""
+    if len(item) == 1:
+        return item["text"]
+    if len(item) != 2:
+        raise ValueError("not a segment")
+    return Slot(role=item["slot"], digest=canonical.parse_digest(item["sha256"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -326,8 +326,8 @@ class Gate:
             log.error("outcome cannot be logged", action="outcome_invalid", publication=publication.id, outcome=name)
             await self.runner.system(RecordOutcome(publication=publication.id, outcome="unknown", data={"cause": f"invalid:{name}"}))
             return
-        # What became live or gone stands in the log of entries; the operator's lines name what somebody may have to look at.
-        (log.debug if name in {"live", "gone"} else log.info)("outcome", action="outcome", publication=publication.id, outcome=name)
+        if name not in {"live", "gone"}:  # the operator's lines name what somebody may have to look at; the log of entries has all
+            log.info("outcome", action="outcome", publication=publication.id, outcome=name)
 
     async def compare(
         self, publication: Publication, connector: Connector, call: Call, template: Template, prepared: Prepared, outcome: Outcome | Settled,

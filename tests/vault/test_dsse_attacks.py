@@ -2,10 +2,12 @@
 
 import base64
 import contextlib
+import hashlib
 import json
 from dataclasses import replace
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
@@ -389,3 +391,63 @@ def test_the_short_way_through_a_text_and_the_long_one_agree(payload: bytes, sig
         return envelope if dsse.encode_text(envelope) == text else "not_canonical"
 
     assert short() == long()
+
+
+ORDER = 2**252 + 27742317777372353535851937790883648493
+"""The order of Ed25519's base point (RFC 8032, 5.1)."""
+
+
+def fits(signature: bytes, message: bytes, key: bytes = PUBLIC) -> bool:
+    """Return what the gate's check says."""
+    try:
+        dsse.verify_raw(key, signature, message)
+    except SignatureInvalid:
+        return False
+    return True
+
+
+def fits_openssl(signature: bytes, message: bytes) -> bool:
+    """Return what a stranger's check says: the evidence verifier's library."""
+    try:
+        KEY.public_key().verify(signature, message)
+    except InvalidSignature:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("moved", [-64, -63, -1, 1, 2, len(PAYLOAD)])
+def test_another_split_of_signature_and_message_does_not_fit(moved):
+    """The library checks both in one piece: bytes that are moved from one to the other must not carry the signature with them."""
+    whole = KEY.sign(PAYLOAD) + PAYLOAD
+    assert fits(whole[:64], whole[64:])
+    assert not fits(whole[: 64 + moved], whole[64 + moved :])
+
+
+def test_a_second_signature_cannot_be_made_of_the_first():
+    """S + L is the same scalar in another spelling (RFC 8032, 5.1.7): refused."""
+    signature = KEY.sign(PAYLOAD)
+    scalar = int.from_bytes(signature[32:], "little") + ORDER
+    assert not fits(signature[:32] + scalar.to_bytes(32, "little"), PAYLOAD)
+
+
+def test_a_signature_without_its_secret_half_is_refused():
+    """R of small order is none that an honest signer makes. OpenSSL takes it; the gate asks for more than the stranger does, never for less."""
+    seed = KEY.private_bytes_raw()
+    secret = (int.from_bytes(hashlib.sha512(seed).digest()[:32], "little") & (2**254 - 8)) | 2**254
+    neutral = (1).to_bytes(32, "little")
+    h = int.from_bytes(hashlib.sha512(neutral + PUBLIC + PAYLOAD).digest(), "little")
+    signature = neutral + (h * secret % ORDER).to_bytes(32, "little")
+    assert fits_openssl(signature, PAYLOAD)
+    assert not fits(signature, PAYLOAD)
+
+
+@given(st.binary(max_size=200), st.integers(0, 511), st.integers(0, 255), st.binary(max_size=3))
+def test_the_gate_and_a_stranger_agree(message, bit, byte, more):
+    """What one library takes the other takes; an altered signature or message neither."""
+    signature = KEY.sign(message)
+    assert fits(signature, message)
+    assert fits_openssl(signature, message)
+    flipped = bytearray(signature)
+    flipped[bit // 8] ^= 1 << bit % 8
+    for one, text in ((bytes(flipped), message), (signature, message + more + bytes([byte])), (signature[:-1] + bytes([byte]), message), (more, message)):
+        assert fits(one, text) == fits_openssl(one, text) == (one == signature and text == message)
