@@ -43,13 +43,13 @@ class Sizes:
     loads: int
 
 
-FULL = Sizes(rounds=7, calls=960, single=96, inserts=2000, appended=20_000, entries=1_000_000, readings=3, drafts=(1_000, 100_000), loads=200)
+FULL = Sizes(rounds=7, calls=480, single=64, inserts=2000, appended=20_000, entries=1_000_000, readings=3, drafts=(1_000, 100_000), loads=200)
 QUICK = Sizes(rounds=1, calls=64, single=32, inserts=50, appended=500, entries=2_000, readings=1, drafts=(20, 60), loads=5)
 
 
 def run_publish(work: Path, sizes: Sizes, tick: Tick) -> tuple[dict[str, float], Any]:
     """Measure the group `publish`."""
-    result = publish.measure(work, rounds=sizes.rounds, calls=sizes.calls, single=sizes.single, tick=tick)
+    result = publish.measure(work, rounds=sizes.rounds * 3, calls=sizes.calls, single=sizes.single, tick=tick)
     return publish.figures(result), result
 
 

@@ -57,10 +57,22 @@ class Sides:
         figures["server_cpu_us"] = (cpu_seconds(self.proxy.process.pid) - before) / (calls // in_flight * in_flight) * 1e6
         return figures
 
-    def through_gate(self, calls: int, in_flight: int, profile: str = "") -> dict[str, float]:
-        """Send `calls` publications through the gate, none twice; the platform's count must say so."""
+    def release(self, calls: int, in_flight: int) -> list[list[str]]:
+        """Have `calls` publications submitted, approved and released; return their ids, for each connection."""
         released: list[list[str]] = self.gate.ask({"mint": calls})
-        paths = released if in_flight > 1 else [[identifier for turn in zip(*released, strict=True) for identifier in turn]]
+        return released if in_flight > 1 else [[identifier for turn in zip(*released, strict=True) for identifier in turn]]
+
+    def turn(self, calls: int, in_flight: int) -> tuple[dict[str, float], dict[str, float]]:
+        """Send `calls` through the gate, and as long through the proxy, half of it before and half after: a machine's speed drifts in seconds."""
+        paths = self.release(calls, in_flight)
+        before = self.through_proxy(calls * 2, in_flight)
+        gate = self.through_gate(paths)
+        after = self.through_proxy(calls * 2, in_flight)
+        proxy = {name: (before[name] + after[name]) / 2 for name in before}
+        return {**proxy, "rate": 2 / (1 / before["rate"] + 1 / after["rate"])}, gate
+
+    def through_gate(self, paths: list[list[str]], profile: str = "") -> dict[str, float]:
+        """Send released publications through the gate; the platform's count must be theirs."""
         before, cpu = counted(self.platform), cpu_seconds(self.gate.process.pid)
         if profile:
             self.gate.ask({"profile": profile})
@@ -82,13 +94,13 @@ def measure(work: Path, *, rounds: int, calls: int, single: int, tick: Callable[
         with child("platform", "--proxy", url, log=log) as proxy, child("gate_side", folder, url, log=log) as gate:
             sides = Sides(port, proxy, gate)
             sides.through_proxy(IN_FLIGHT * 4, IN_FLIGHT)  # once before it counts
-            sides.through_gate(IN_FLIGHT * 2, IN_FLIGHT)
+            sides.through_gate(sides.release(IN_FLIGHT * 2, IN_FLIGHT))
             if profile:
-                sides.through_gate(calls, IN_FLIGHT, profile)
+                sides.through_gate(sides.release(calls, IN_FLIGHT), profile)
             turns, alone = [], []
             for _ in range(rounds):
-                turns.append((sides.through_proxy(calls * 2, IN_FLIGHT), sides.through_gate(calls, IN_FLIGHT)))
-                alone.append((sides.through_proxy(single * 2, 1), sides.through_gate(single, 1)))
+                turns.append(sides.turn(calls, IN_FLIGHT))
+                alone.append(sides.turn(single, 1))
                 tick()
     return {"many": turns, "one": alone}
 
