@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final, Self
 
@@ -38,6 +39,7 @@ _NEWEST: Final = (
 """Cast, because SQLite keeps in any column whatever type somebody put there; what is read must be judged, not crash the judge."""
 _FULL = 2
 _PAGE = 2048
+_ROWS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,13 +260,16 @@ class LogStore(StoreReader):
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
-            (newest,) = connection.execute("SELECT value FROM fence").fetchone()
+            newest, last = connection.execute("SELECT value, (SELECT max(seq) FROM entries) FROM fence").fetchone()
             if newest != fence:
                 raise Fenced
-            found = self._size()
+            found = 0 if last is None else int(last) + 1
             if found != expected:
                 raise SizeMismatch(expected=expected, found=found)
-            connection.executemany("INSERT INTO entries VALUES (?, ?)", enumerate(bodies, expected))
+            for start in range(0, len(bodies), _ROWS):
+                rows = enumerate(bodies[start : start + _ROWS], expected + start)
+                values = [value for row in rows for value in row]
+                connection.execute(_insert(len(values) // 2), values)
             connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", checkpoint)
             connection.execute("COMMIT")
         except BaseException:
@@ -278,6 +283,12 @@ class LogStore(StoreReader):
             raise LogUnavailable("log_failed_before", "open and verify the log again")
         with _guarded(code):
             yield
+
+
+@cache
+def _insert(rows: int) -> str:
+    """Return the statement for so many entries: between two statements the writing thread waits for its turn in the interpreter."""
+    return "INSERT INTO entries VALUES " + ", ".join(["(?, ?)"] * rows)  # noqa: S608 -- only placeholders are joined
 
 
 def _make_durable(connection: sqlite3.Connection) -> None:

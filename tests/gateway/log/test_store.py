@@ -52,6 +52,16 @@ def test_many_pages(store: LogStore) -> None:
     assert sum(1 for _ in store.checkpoints()) == store_module._PAGE + 2
 
 
+@pytest.mark.parametrize("count", [1, store_module._ROWS - 1, store_module._ROWS, store_module._ROWS + 1, 3 * store_module._ROWS + 7])
+def test_a_batch_of_any_length_is_stored_in_order(store: LogStore, count: int) -> None:
+    """One statement or several, also behind what stands already: every entry at its place."""
+    fence = store.take_fence()
+    store.append([b"first"], expected_size=0, fence=fence, note="n1")
+    bodies = [b"%d" % number for number in range(count)]
+    store.append(bodies, expected_size=1, fence=fence, note="n2")
+    assert list(store.rows(0)) == list(enumerate([b"first", *bodies]))
+
+
 def test_gap_is_an_error(store: LogStore) -> None:
     """A missing row ends reading with an error, not with a shorter list."""
     fence = store.take_fence()
