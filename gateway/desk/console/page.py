@@ -25,7 +25,7 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 CHIPS: Final = {
     "draft": ("draft", "○"), "in_review": ("wait", "◔"), "returned": ("back", "↩"), "recalled": ("draft", "↩"), "cancelled": ("draft", "×"),
-    "expired": ("draft", "⌛"), "released": ("pass", "✓"), "done": ("live", "●"), "held": ("pass", "✓"), "intended": ("wait", "◔"),
+    "expired": ("draft", "⌛"), "released": ("pass", "✓"), "to_release": ("wait", "◔"), "done": ("live", "●"), "held": ("pass", "✓"), "intended": ("wait", "◔"),
     "prepared": ("wait", "◔"), "dispatched": ("wait", "➤"), "pending": ("wait", "◔"), "unknown": ("unk", "?"), "live": ("live", "●"),
     "gone": ("draft", "○"), "rejected": ("stop", "⊘"), "absent": ("stop", "⊘"), "abandoned": ("stop", "⊘"), "stopped": ("stop", "■"),
     "missed": ("wait", "⌛"), "withdrawn": ("draft", "○"), "replaced": ("draft", "○"), "drifted": ("stop", "≠"), "frozen": ("ice", "❄"),

@@ -144,6 +144,10 @@ async def test_the_page_shows_what_waits_and_what_is_asked_for(place: Place) -> 
     await place.caught_up()
     stopped = (await lu.get(f"/submissions/{first}")).text
     assert "■" in stopped[: stopped.index("正在等")]  # what it is now, not that it was released once
+    listed = (await lu.get("/drafts")).text
+    assert "还待放行" in listed
+    assert "已放行</span>" not in listed
+    assert "Release pending" in (await (await place.browser("lu", lang="en")).get("/drafts")).text
 
 
 async def test_of_too_many_bookings_the_next_ones_are_shown(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
