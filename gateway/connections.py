@@ -1,14 +1,16 @@
 """The open connections of one face: how many there may be, and when one that only waits makes room or is cut.
 
 Whoever opens connections and says nothing, half a head or half a body, would otherwise take every file handle of the process, the log's too.
-A head has `listening.KEEPALIVE_SECONDS`; a body must go on arriving; and where a face has no room for one more, the connection that has waited
-longest without a whole request goes. What is whole and being answered is never cut: when nothing else is left, the new one is refused.
+A TLS handshake has `HANDSHAKE_SECONDS`, a head `listening.KEEPALIVE_SECONDS`; a body must go on arriving, an answer go on being read
+(`listening.serve_tcp`); and where a face has no room for one more, a connection that has waited longest without a whole request goes, handshakes
+after the others. What is whole and being answered is never cut: when nothing else is left, the new one is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -22,7 +24,9 @@ MOST: Final = 1024
 HANDLES: Final = 65_536
 """Handles a process asks for at most; many systems give a process 1,024 until it asks."""
 PATIENCE: Final = 20.0
-"""Seconds in which a body that is still to come must grow by `LEAST` bytes."""
+"""Seconds in which a body that is still to come must grow by `LEAST` bytes, and some of an answer must be taken."""
+HANDSHAKE_SECONDS: Final = 10.0
+"""Seconds a connection has until it speaks TLS; asyncio would give it a minute."""
 LEAST: Final = 4096
 
 log = structlog.get_logger("connections")
@@ -42,40 +46,51 @@ class Connections:
     """Makes a protocol for each new connection of one face, `most` at a time; `watched` is its outermost middleware."""
 
     def __init__(self, *, most: int, patience: float = PATIENCE) -> None:
-        self._most, self._patience = most, patience
+        self._most, self.patience = most, patience
         self._server: web.Server | None = None
+        self._context: ssl.SSLContext | None = None
         self._asked: dict[asyncio.BaseProtocol, web.Request] = {}
+        self._greeting: dict[_Greeting, asyncio.Transport] = {}
 
-    def serve(self, server: web.Server) -> None:
-        """Take the server whose connections these are."""
-        self._server = server
+    def serve(self, server: web.Server, context: ssl.SSLContext | None = None) -> None:
+        """Take the server whose connections these are, and what they speak TLS with."""
+        self._server, self._context = server, context
 
     def __call__(self) -> asyncio.BaseProtocol:
-        """Return what speaks with a new connection: the server's, or what hangs up."""
+        """Return what speaks with a new connection: the server's, after a TLS handshake where there is one, or what hangs up."""
         assert self._server is not None
-        return self._server() if self._has_room(self._server) else _Refused()
+        if not self._has_room(self._server):
+            return _Refused()
+        return self._server() if self._context is None else _Greeting(self._context, self._server, self._greeting)
+
+    def close(self) -> None:
+        """End the handshakes under way; the server ends the rest."""
+        for transport in self._greeting.values():
+            transport.abort()
 
     def _has_room(self, server: web.Server) -> bool:
-        if len(server.connections) < self._most:
+        if len(server.connections) + len(self._greeting) < self._most:
             return True
-        open_ = [found for found in server.connections if found.transport is not None and not found.transport.is_closing()]
-        if len(open_) < self._most:
+        # All in the order in which they came.
+        greeting = [transport for transport in self._greeting.values() if not transport.is_closing()]
+        open_ = {found: found.transport for found in server.connections if found.transport is not None and not found.transport.is_closing()}
+        over = len(open_) + len(greeting) - self._most + 1  # the system hands over many in one turn: some may be too many already
+        if over <= 0:
             return True
-        silent = [found for found in open_ if found not in self._asked]  # in the order in which they came
-        waiting = silent or [found for found in open_ if not self._asked[found].content.is_eof()]
+        silent = [transport for found, transport in open_.items() if found not in self._asked]
+        waiting = [*silent, *greeting] or [transport for found, transport in open_.items() if not self._asked[found].content.is_eof()]
         if not waiting:
             log.warning("every connection is being answered; a new one was refused", action="connection_refused", most=self._most)
             return False
-        for found in waiting[: len(open_) - self._most + 1]:  # the system hands over many in one turn: some may be too many already
-            assert found.transport is not None
-            found.transport.abort()
+        for transport in waiting[:over]:
+            transport.abort()
         return True
 
     @web.middleware
     async def watched(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer as `handler` does; cut the connection when the rest of the body does not come."""
         self._asked[request.protocol] = request
-        look = _Look(request, self._patience) if not request.content.is_eof() else None
+        look = _Look(request, self.patience) if not request.content.is_eof() else None
         try:
             return await handler(request)
         except ConnectionResetError:
@@ -110,6 +125,42 @@ class _Look:
     def end(self) -> None:
         """Look no more."""
         self._timer.cancel()
+
+
+class _Greeting(asyncio.Protocol):
+    """A connection until it speaks TLS; then the server's own protocol goes on with it."""
+
+    def __init__(self, context: ssl.SSLContext, server: web.Server, listed: dict[_Greeting, asyncio.Transport]) -> None:
+        self._context, self._server, self._listed = context, server, listed
+        self._early: list[bytes] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count it and begin."""
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        self._listed[self] = transport
+        self._task = asyncio.get_running_loop().create_task(self._greet(transport))
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what comes with the end of the handshake for the server."""
+        self._early.append(data)
+
+    async def _greet(self, transport: asyncio.Transport) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            speaking = await loop.start_tls(transport, self, self._context, server_side=True, ssl_handshake_timeout=HANDSHAKE_SECONDS)
+        except OSError:  # no TLS, too old, too slow, or gone again
+            return
+        finally:
+            del self._listed[self]
+        if speaking is None or speaking.is_closing():
+            return
+        protocol = self._server()
+        speaking.set_protocol(protocol)
+        protocol.connection_made(speaking)
+        for data in self._early:
+            protocol.data_received(data)
 
 
 class _Refused(asyncio.Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 import ssl
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,8 +20,6 @@ from gateway.ownership import user_name
 GRACE_SECONDS = 5.0
 KEEPALIVE_SECONDS: Final = 30
 """Seconds a connection has for a whole head, from its opening or its last answer on."""
-HANDSHAKE_SECONDS: Final = 10.0
-"""Seconds a connection has until it speaks TLS; asyncio would give it a minute."""
 BACKLOG = 1024
 """Connections that may wait on a unix socket: unlike TCP, one too many is not delayed but refused (connect(2), EAGAIN)."""
 
@@ -47,16 +46,15 @@ async def serve_tcp(stack: AsyncExitStack, app: web.Application, listen: Listen,
     app.middlewares.insert(0, door.watched)
     runner = await _runner(stack, app)
     assert runner.server is not None
-    door.serve(runner.server)
-    context = None if listen.certificate is None else tls_context(listen.certificate, listen.key)
-    handshake = HANDSHAKE_SECONDS if context is not None else None
+    door.serve(runner.server, None if listen.certificate is None else tls_context(listen.certificate, listen.key))
     try:
-        server = await asyncio.get_running_loop().create_server(
-            door, listen.host, listen.port, ssl=context, ssl_handshake_timeout=handshake, backlog=128,
-        )
+        server = await asyncio.get_running_loop().create_server(door, listen.host, listen.port, backlog=128)
     except OSError as error:
         raise port_refused(listen, error) from error
+    stack.callback(door.close)
     stack.callback(server.close)
+    for opened in server.sockets:  # accepted ones inherit it: the system ends a connection whose other side takes nothing of an answer (tcp(7))
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(door.patience * 1000))
     return int(server.sockets[0].getsockname()[1])
 
 

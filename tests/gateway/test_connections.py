@@ -25,13 +25,21 @@ class Face:
     def __init__(self) -> None:
         self.go_on = asyncio.Event()
         self.begun = asyncio.Semaphore(0)
+        self.large: list[asyncio.Transport] = []
         self.app = web.Application()
         self.app.router.add_get("/", self._hello)
         self.app.router.add_get("/slow", self._slow)
+        self.app.router.add_get("/large", self._large)
         self.app.router.add_post("/body", self._body)
 
     async def _hello(self, _request: web.Request) -> web.Response:
         return web.Response(text="hello")
+
+    async def _large(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        self.large.append(request.transport)
+        self.begun.release()
+        return web.Response(body=bytes(32 << 20))
 
     async def _slow(self, _request: web.Request) -> web.Response:
         self.begun.release()
@@ -151,6 +159,31 @@ async def test_an_unfinished_body_makes_room_before_anyone_is_refused(stack: Asy
     assert await ended(unfinished)
     face.go_on.set()
     assert await slow == "late"
+
+
+async def test_an_answer_that_nobody_reads_ends_with_its_connection(stack: AsyncExitStack) -> None:
+    """Who asks for much and takes nothing of it is cut by the system; who reads slowly gets all of it."""
+    face = Face()
+    port = await serve_tcp(stack, face.app, Listen(port=0), connections=Connections(most=8, patience=1.0))
+    deaf = socket.socket()
+    stack.callback(deaf.close)
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.connect(("127.0.0.1", port))
+    deaf.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.wait_for(face.begun.acquire(), 10)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
+    stack.push_async_callback(closed, writer)
+    writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    taken = 0
+    for _ in range(5):  # longer than the other's patience in all
+        await asyncio.sleep(0.5)
+        taken += len(await reader.read(1 << 20))
+    async with asyncio.timeout(15):
+        while not face.large[0].is_closing():
+            await asyncio.sleep(0.1)
+    while data := await reader.read(1 << 20):
+        taken += len(data)
+    assert taken > 32 << 20
 
 
 def test_a_process_asks_for_the_handles_it_may_have() -> None:

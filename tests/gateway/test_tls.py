@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import ssl
 import subprocess
 import warnings
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import aiohttp
@@ -16,6 +17,7 @@ from aiohttp import web
 
 from gateway import commands
 from gateway.config import Listen
+from gateway.connections import Connections
 from gateway.listening import ListenRefused, port_refused, serve_tcp
 from tests.gateway.enforcer.house import settings_for
 
@@ -65,6 +67,66 @@ async def test_a_face_speaks_tls_and_nothing_old(pair: tuple[Path, Path]) -> Non
                 old.maximum_version = ssl.TLSVersion.TLSv1_1
             with pytest.raises(aiohttp.ClientConnectorError):
                 await session.get(f"https://127.0.0.1:{port}/", ssl=old)
+
+
+async def test_connections_that_never_speak_tls_keep_nobody_out(pair: tuple[Path, Path]) -> None:
+    """Handshakes under way count like any connection: the oldest makes room, and no more are held than a face may have."""
+    app = web.Application()
+    app.router.add_get("/", hello)
+    async with AsyncExitStack() as stack:
+        port = await serve_tcp(stack, app, Listen(port=0, certificate=pair[0], key=pair[1]), connections=Connections(most=8))
+        trusting = ssl.create_default_context(cafile=str(pair[0]))
+        silent: list[socket.socket] = []
+        stack.callback(lambda: [found.close() for found in silent])
+        for _ in range(5):
+            for _ in range(8):
+                silent.append(socket.create_connection(("127.0.0.1", port)))
+                await asyncio.sleep(0.02)  # what is accepted in one turn of the loop is counted after it
+            async with aiohttp.ClientSession() as session, session.get(f"https://127.0.0.1:{port}/", ssl=trusting) as response:
+                assert await response.text() == "hello"
+        cut = 0
+        for found in silent:
+            found.setblocking(False)
+            try:
+                cut += found.recv(1) == b""
+            except ConnectionResetError:
+                cut += 1
+            except BlockingIOError:
+                continue
+        assert cut >= 40 - 8
+
+
+async def test_what_comes_with_the_end_of_a_handshake_is_answered(pair: tuple[Path, Path]) -> None:
+    """A request in the same packet as the client's last word of the handshake is not lost; plain HTTP and a closed connection harm nothing."""
+    app = web.Application()
+    app.router.add_get("/", hello)
+    async with AsyncExitStack() as stack:
+        port = await serve_tcp(stack, app, Listen(port=0, certificate=pair[0], key=pair[1]))
+        for said in (b"GET / HTTP/1.1\r\n\r\n", b""):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(said)
+            writer.write_eof()
+            await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+        inward, outward = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = ssl.create_default_context(cafile=str(pair[0])).wrap_bio(inward, outward, server_hostname="127.0.0.1")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        stack.callback(writer.close)
+        while True:
+            try:
+                client.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                writer.write(outward.read())
+                inward.write(await asyncio.wait_for(reader.read(65_536), 10))
+        client.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        writer.write(outward.read())  # the end of the handshake and the request, in one piece
+        said = b""
+        while not said.endswith(b"hello"):
+            inward.write(await asyncio.wait_for(reader.read(65_536), 10))
+            with suppress(ssl.SSLWantReadError):
+                said += client.read()
+        assert said.startswith(b"HTTP/1.1 200")
 
 
 async def refused(listen: Listen) -> ListenRefused:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import and_, or_, select, tuple_
 
 from gateway.desk.console.page import counters, directory, draw
 from gateway.desk.console.schedule import reads, today
@@ -67,6 +67,17 @@ async def own(parts: Parts, person: str, *states: str) -> list[SubmissionRow]:
         return list(await session.scalars(query))
 
 
+async def pending(parts: Parts, person: str) -> list[SubmissionRow]:
+    """Return a person's own submissions that wait for somebody: under review, or released in part or once and to be released again."""
+    waits = and_(SubmissionRow.state == "released", SubmissionRow.id.in_(select(WaitingRow.submission)))
+    query = (
+        select(SubmissionRow).where(SubmissionRow.author == person, or_(SubmissionRow.state == "in_review", waits))
+        .order_by(SubmissionRow.made_at.desc()).limit(OWN_LIMIT)
+    )
+    async with parts.sessions() as session:
+        return list(await session.scalars(query))
+
+
 async def trouble(parts: Parts, who: Who) -> list[PublicationRow]:
     """Return sends that a person must look at: one's own, and everyone's for brand & PR."""
     query = select(PublicationRow).where(or_(PublicationRow.state.in_(TROUBLE), PublicationRow.drift != ""))
@@ -92,7 +103,7 @@ async def todo(request: web.Request) -> web.Response:
     async with parts.sessions() as session:
         freezes = list(await session.scalars(select(FreezeRow)))
     free = [row for row in waiting if not frozen(row, freezes)]
-    reviewing = await own(parts, who.person, "in_review")
+    reviewing = await pending(parts, who.person)
     decided = f"decided:{who.person}:{instants.office_day(parts.now())}"
     return await draw(
         request, "todo.html", names=names,

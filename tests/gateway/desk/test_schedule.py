@@ -148,6 +148,9 @@ async def test_the_page_shows_what_waits_and_what_is_asked_for(place: Place) -> 
     assert "还待放行" in listed
     assert "已放行</span>" not in listed
     assert "Release pending" in (await (await place.browser("lu", lang="en")).get("/drafts")).text
+    mine = (await lu.get("/")).text.partition("我报的，等人签")[2]
+    assert "还待放行" in mine
+    assert "等 禾汀灌溉运营人员放行" in mine
 
 
 async def test_of_too_many_bookings_the_next_ones_are_shown(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
