@@ -121,6 +121,8 @@ async def _fault(request: web.Request, status: int) -> web.Response:
         return web.Response(status=421, text="wrong host\n")
     t = words(request)
     key = {404: "not_found", 405: "not_found", 403: "forbidden", 413: "too_large"}.get(status, "other")
+    if request.headers.get("Accept") == "application/json":  # the editor's script, which shows the title where the person writes
+        return web.json_response({"code": key, "title": f"{t(f'fault.{key}')} · {t(f'fault.{key}.text')}"}, status=status)
     try:
         return await draw(request, "fault.html", status=status, title=t(f"fault.{key}"), text=t(f"fault.{key}.text"))
     except SQLAlchemyError:

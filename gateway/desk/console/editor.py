@@ -21,6 +21,7 @@ from gateway.desk.drafts.handing_in import Look, NotReady
 from gateway.desk.drafts.store import EDITABLE, PICTURE_PATH, NoSuchDraft, NotEditable, StaleDraft, TooManyPictures
 from gateway.desk.drafts.tables import DraftRow
 from gateway.desk.normalise import NormaliseRefused, PictureRefused, Removed
+from gateway.desk.normalise.pictures import MAX_INPUT
 from gateway.desk.parts import LANG, PARTS, WHO
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.publications import OPEN, PublicationRow
@@ -62,7 +63,7 @@ async def editor(request: web.Request) -> web.StreamResponse:
         chosen={target.channel: target for target in form.targets}, notes=notes,
         open_notes=[number for number, note in enumerate(notes.notes) if place_of(note, text) is not None],
         taken=taken if taken in {"done", "gone", "stale"} else "", pictures=await parts.drafts.pictures(draft.id),
-        done=done, on_their_way=open_,
+        done=done, on_their_way=open_, picture_limit=MAX_INPUT,
     )
 
 

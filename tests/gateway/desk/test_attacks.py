@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from urllib.parse import quote
 
@@ -162,6 +163,8 @@ async def test_bodies_are_bounded_and_of_one_kind(place: Place) -> None:
     deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000
     assert (await lu.post(f"/drafts/{draft}/save", raw=deep, **{"Content-Type": "application/json"})).status == 400
     assert (await lu.post(f"/drafts/{draft}/save", raw=b"x" * (12 << 20), **{"Content-Type": "application/json"})).status == 413
+    said = await lu.post(f"/drafts/{draft}/save", raw=b"x" * (12 << 20), **{"Content-Type": "application/json", "Accept": "application/json"})
+    assert (said.status, json.loads(said.text)["title"]) == (413, "内容太大 · 请缩小后再试；没有任何改动。")
     assert (await lu.post(f"/drafts/{draft}/save", value={**good, "html": "<div>" * 20_000})).status == 422
     for data, kind, status in ((b"<svg onload=alert(1)>", "image/png", 422), (picture(), "image/svg+xml", 415), (picture(), "image/jpeg", 422), (b"", "image/png", 422)):
         assert (await lu.post(f"/drafts/{draft}/pictures", raw=data, **{"Content-Type": kind})).status == status

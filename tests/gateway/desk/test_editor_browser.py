@@ -195,3 +195,20 @@ async def test_a_channel_that_is_done_is_left_out_by_opening_the_editor(place: P
         await page.wait_for_url(f"**/submissions/{submission}*")
     found = place.house.state.submissions[submission]
     assert (found.revision, [target.channel for target in found.targets], found.effective) == (2, [place.channel()], (group,))
+
+
+async def test_a_picture_that_does_not_come_in_says_why(place: Place) -> None:
+    """One that is too large is named before it is sent; one that is lost on the way is not called kept; the next one comes in."""
+    async with writing(place) as (context, address):
+        page = await opened(context, address)
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        await page.set_input_files("#tool-picture", [{"name": "a.png", "mimeType": "image/png", "buffer": bytes((10 << 20) + 1)}])
+        await page.wait_for_function("() => document.getElementById('saved').textContent.includes('超过 10 MB')")
+        assert not [url for url in asked if url.endswith("/pictures")]
+        await page.route("**/pictures", lambda route: route.abort())
+        await page.set_input_files("#tool-picture", [{"name": "a.png", "mimeType": "image/png", "buffer": picture()}])
+        await page.wait_for_function("() => document.getElementById('saved').textContent.includes('没有传上去')")
+        await page.unroute("**/pictures")
+        await saved(page, page.set_input_files("#tool-picture", [{"name": "a.png", "mimeType": "image/png", "buffer": picture()}]))
+        assert (await page.evaluate(BODY)).count("<img") == 1

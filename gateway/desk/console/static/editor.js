@@ -39,7 +39,7 @@
   }
 
   function send(path, body, type) {
-    return fetch(path, { method: "POST", body, headers: { "Content-Type": type, "X-Form-Token": token }, credentials: "same-origin", redirect: "error" });
+    return fetch(path, { method: "POST", body, headers: { "Accept": "application/json", "Content-Type": type, "X-Form-Token": token }, credentials: "same-origin", redirect: "error" });
   }
 
   function keepHere() {
@@ -167,6 +167,7 @@
   }
 
   async function picture(file) {
+    if (file.size > Number(root.dataset.pictureLimit)) { saved.textContent = root.dataset.pictureLarge; return; } // nobody waits for an upload that is refused
     saved.textContent = root.dataset.uploading;
     try {
       const answer = await send(`/drafts/${id}/pictures`, file, file.type || "application/octet-stream");
@@ -174,7 +175,7 @@
       if (!answer.ok) { saved.textContent = value.title; return; }
       insert(`<p><img src="${value.src}" alt=""></p>`);
       addCover(value);
-    } catch { saved.textContent = root.dataset.offline; }
+    } catch { saved.textContent = root.dataset.pictureLost; }
   }
 
   function addCover(value) {
