@@ -46,6 +46,7 @@ def main() -> None:
 @click.option("--founder", "founders", multiple=True, required=True, help="name of a founder; give it twice")
 @click.option("--desk-url", required=True, help="https://… where people reach the desk (工作台)")
 @click.option("--counter-url", required=True, help="https://… where people sign (签发台); passkeys are bound to its host for ever")
+@click.option("--inside-url", default="", help="where the counter's inside listener is reached, if it has an address of its own (no reverse proxy)")
 @click.option("--copies", type=click.Path(path_type=Path), default=None, help="file for the checkpoint copy; another disk is better")
 @click.option("--backups", type=click.Path(path_type=Path), default=None)
 @click.option("--key-file", type=click.Path(path_type=Path), default=None, help="opens the vault at start; made if missing; 'none' for none")

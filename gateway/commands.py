@@ -40,7 +40,7 @@ class NotRunning(CommandFailed):
 def init(
     *, data: Path, config: Path | None, kind: str, company: str, founders: Sequence[str], desk_url: str, counter_url: str,
     copies: Path | None, backups: Path | None, key_file: Path | None, desk_port: int, counter_port: int, inside_port: int,
-    bases: Sequence[str], passphrase: str | None, proxies: Sequence[str] = (),
+    bases: Sequence[str], passphrase: str | None, proxies: Sequence[str] = (), inside_url: str = "",
 ) -> Any:
     """Found a deployment; see `gateway.enforcer.founding.found`.
 
@@ -53,7 +53,7 @@ def init(
     try:
         draft = Settings.model_validate({
             "deployment": "new", "kind": kind, "log_key": "new", "desk_url": desk_url.rstrip("/"), "counter_url": counter_url.rstrip("/"),
-            "counter_inside_url": _inside_url(counter_url, inside_port),
+            "counter_inside_url": inside_url.rstrip("/") or _inside_url(counter_url, inside_port),
             "data": data, "run": data / "run", "copies": copies or data / "copies" / "checkpoints", "backups": backups or data / "backups",
             "desk": Listen(port=desk_port), "counter": Listen(port=counter_port), "counter_inside": Listen(port=inside_port),
             "key_file": None if key_file is not None and str(key_file) == "none" else key_file or data / "keys" / "vault.key",
@@ -77,7 +77,7 @@ def init(
 def _inside_url(counter_url: str, port: int) -> str:
     """Return the inside listener's address for a counter on this machine; behind a proxy both faces have one address."""
     parts = urlsplit(counter_url)
-    return f"http://{parts.hostname}:{port}" if (parts.hostname or "").endswith(".localhost") else ""
+    return f"{parts.scheme}://{parts.hostname}:{port}" if (parts.hostname or "").endswith(".localhost") else ""
 
 
 def cards(founded: Any, config: Path) -> Iterator[str]:

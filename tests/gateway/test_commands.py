@@ -92,8 +92,22 @@ def test_init_prints_the_cards_once_and_closes_the_files(tmp_path: Path) -> None
     assert "already" in again.output
 
 
+@pytest.mark.parametrize(("given", "inside"), [
+    (["--counter-url", "https://counter.localhost:8442"], "https://counter.localhost:8443"),
+    (["--counter-url", "https://sign.example.com"], "https://sign.example.com"),
+    (["--counter-url", "https://sign.example.com", "--inside-url", "https://sign.example.com:8443/"], "https://sign.example.com:8443"),
+])
+def test_founders_are_sent_where_enrolment_is_served(tmp_path: Path, given: list[str], inside: str) -> None:
+    """On this machine the inside listener in the counter's own scheme, behind a proxy the counter's address, else what was said."""
+    done = run(*ARGUMENTS, *given, "--data", str(tmp_path / "q"))
+    assert done.exit_code == 0, done.output
+    assert done.output.count(f"→ {inside}/s/enrol\n") == 2
+    assert load(tmp_path / "q" / "qianfa.toml").inside_url == inside
+
+
 @pytest.mark.parametrize("change", [
     ["--founder", "第三人"], ["--counter-url", "http://desk.localhost:1"], ["--desk-url", "http://plain.example"], ["--base", "nonsense"],
+    ["--inside-url", "http://other.localhost:8443"],
 ])
 def test_init_refuses_what_does_not_hold(tmp_path: Path, change: list[str]) -> None:
     """Three founders, one host for both faces, plain http, a base without an address: said, and nothing is left that looks founded."""
