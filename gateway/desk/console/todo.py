@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from gateway.desk.parts import PARTS, WHO, Parts, Who
 from gateway.desk.readmodel.directory import Directory
 from gateway.desk.readmodel.publications import PublicationRow
 from gateway.desk.readmodel.refusals import FreezeRow
-from gateway.desk.readmodel.submissions import SubmissionRow, WaitingRow
+from gateway.desk.readmodel.submissions import EFFECTIVE, SubmissionRow, WaitingRow
 from gateway.protocol import instants
 
 LIMIT: Final = 200
@@ -23,11 +23,14 @@ EMERGENCY_DAYS: Final = 7
 TROUBLE: Final = ("unknown", "missed", "rejected", "abandoned", "absent", "stopped")
 
 
-def together(row: SubmissionRow) -> bool:
-    """Return whether it may be signed in a list: ordinary, nothing to confirm, neither withdrawal nor emergency (design.md 6.3)."""
+def together(row: SubmissionRow, earlier: Collection[str]) -> bool:
+    """Return whether it may be signed in a list, as the counter judges: ordinary, nothing to confirm, no fact that a check added, no part out before.
+
+    `earlier` are the submissions of which an earlier revision took effect somewhere.
+    """
     sensitive = row.facts.get("sensitive") is not False
     withdrawing = any(target["operation"] == "withdraw" for target in row.targets)
-    return not (sensitive or row.emergency or withdrawing or row.findings["confirm"])
+    return not (sensitive or row.emergency or withdrawing or row.findings["confirm"] or row.facts.get("found") or row.id in earlier)
 
 
 def frozen(row: SubmissionRow, freezes: Sequence[FreezeRow]) -> bool:
@@ -55,6 +58,16 @@ async def queue(parts: Parts, who: Who, names: Directory) -> list[SubmissionRow]
         if stage is not None and any(p.id == who.person for p in names.stage_people(stage, now, row.author)):
             rows.setdefault(row.id, row)
     return list(rows.values())
+
+
+async def partly_out(parts: Parts, rows: Sequence[SubmissionRow]) -> set[str]:
+    """Return those of which an earlier revision took effect on some channel."""
+    revised = [row.id for row in rows if row.revision > 1]
+    if not revised:
+        return set()
+    query = select(PublicationRow.submission).where(PublicationRow.submission.in_(revised), PublicationRow.state.in_(EFFECTIVE)).distinct()
+    async with parts.sessions() as session:
+        return set(await session.scalars(query))
 
 
 async def own(parts: Parts, person: str, *states: str) -> list[SubmissionRow]:
@@ -103,11 +116,12 @@ async def todo(request: web.Request) -> web.Response:
     async with parts.sessions() as session:
         freezes = list(await session.scalars(select(FreezeRow)))
     free = [row for row in waiting if not frozen(row, freezes)]
+    earlier = await partly_out(parts, free)
     reviewing = await pending(parts, who.person)
     decided = f"decided:{who.person}:{instants.office_day(parts.now())}"
     return await draw(
         request, "todo.html", names=names,
-        groups=[("todo.together", [row for row in free if together(row)]), ("todo.single", [row for row in free if not together(row)]),
+        groups=[("todo.together", [row for row in free if together(row, earlier)]), ("todo.single", [row for row in free if not together(row, earlier)]),
                 ("todo.frozen", [row for row in waiting if frozen(row, freezes)])],
         waiting=len(waiting), returned=await own(parts, who.person, "returned", "expired"),
         reviewing=reviewing, nudged=await parts.nudges.last(*(row.id for row in reviewing)), trouble=await trouble(parts, who),

@@ -9,10 +9,11 @@ from urllib.parse import quote
 from sqlalchemy import select
 
 from gateway.desk.console.editor import shown
+from gateway.desk.console.todo import together
 from gateway.desk.drafts.handing_in import Look
 from gateway.desk.drafts.tables import DraftRow
 from gateway.desk.readmodel.directory import load
-from gateway.desk.readmodel.submissions import StageTimeRow
+from gateway.desk.readmodel.submissions import StageTimeRow, SubmissionRow
 from gateway.enforcer.reserve import Reserve
 from gateway.protocol import commands as c
 from gateway.protocol import instants
@@ -150,6 +151,10 @@ async def test_what_is_left_of_a_partly_sent_item_is_revised(place: Place) -> No
     assert 'data-leave-out="1"' not in (await lu.get(f"/drafts/{draft}")).text
     assert "已经办完" not in (await lu.post(f"/drafts/{draft}/check")).text
     assert submission_of(await hand_in(lu, draft, 3, expected=await seen(lu, draft))) == submission
+    await place.caught_up()
+    queue = (await (await place.browser("gu")).get("/")).text
+    assert "可并签" not in queue
+    assert submission in queue[queue.index("需逐件") :]  # as at the counter: what is out of it already is looked at
     await sign(place, "gu", submission, "approve")
     await sign(place, "lu", submission, "release")
     await place.house.until(next(p.id for p in place.house.state.publications.values() if p.revision == 2), "live")
@@ -418,3 +423,18 @@ def test_what_stops_a_draft_is_said_once() -> None:
     assert Look(obstacles=[unfiled, empty]).stands == [unfiled]
     assert Look(obstacles=[blocked]).stands == [blocked]
     assert Look(obstacles=[empty]).stands == [empty]
+
+
+async def test_what_may_be_signed_together_is_grouped_as_at_the_counter(place: Place) -> None:
+    """An ordinary item may be; one of which a check found a fact that its author had not declared is looked at by itself."""
+    lu = await place.browser("lu")
+    submission = await submit(lu, TITLE, place.channel())
+    await place.caught_up()
+    queue = (await (await place.browser("gu")).get("/")).text
+    assert "需逐件" not in queue
+    assert submission in queue[queue.index("可并签") :]
+    async with place.parts.sessions() as session:
+        row = (await session.scalars(select(SubmissionRow).where(SubmissionRow.id == submission))).one()
+    assert together(row, ())
+    row.facts = {**row.facts, "ai_generated": True, "found": ["ai_generated"]}
+    assert not together(row, ())
