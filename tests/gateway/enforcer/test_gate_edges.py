@@ -16,6 +16,7 @@ from gateway.protocol.entries import EntryType
 from tests.gateway.enforcer.house import House
 from tests.gateway.enforcer.scripted import Scripted
 from tests.gateway.enforcer.sending import disk_held, live, released, replace
+from vault.errors import SecretGone
 
 
 async def test_a_channel_without_a_credential_opens_no_call(hand: House) -> None:
@@ -34,6 +35,16 @@ async def test_keys_forgotten_meanwhile_open_no_call(hand: House) -> None:
     with pytest.raises(Denied) as denied, hand.parts.gate.channel_call(channel, purpose="test"):
         pytest.fail("a call was opened")
     assert denied.value.code == "vault_sealed"
+
+
+async def test_keys_forgotten_during_a_call_end_nothing(hand: House, scripted: Scripted) -> None:
+    """A lease that ends under a call, before anything went out, is waited for like a sealed vault: the intent stays and goes on later."""
+    publication = await released(hand)
+    scripted.raising["prepare"] = SecretGone()
+    await hand.parts.gate.send(publication)
+    assert hand.publication_state(publication) is PublicationState.INTENDED
+    await hand.parts.gate.send(publication)
+    assert hand.publication_state(publication) is PublicationState.LIVE
 
 
 async def test_a_change_that_is_known_is_not_logged_again(hand: House, scripted: Scripted) -> None:

@@ -43,6 +43,22 @@ async def test_a_late_licence_is_not_used(hand: House, scripted: Scripted, monke
     assert commits(scripted) == 0
 
 
+async def test_a_licence_is_over_at_its_last_instant(hand: House, scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after means not at either: at exactly 30 seconds nothing is sent."""
+    publication, submit = await released(hand), hand.runner.system
+
+    async def slow(command: object) -> object:
+        done = await submit(command)
+        if isinstance(command, c.Dispatch):
+            monkeypatch.setattr(hand.runner, "now", lambda: done.entries[-1].data["not_after"])
+        return done
+
+    monkeypatch.setattr(hand.runner, "system", slow)
+    await hand.parts.gate.send(publication)
+    assert hand.state.publications[publication].reason["code"] == "too_late"
+    assert commits(scripted) == 0
+
+
 @pytest.mark.parametrize(("error", "cause"), [(RuntimeError("boom"), "error:RuntimeError"), (TimeoutError(), "deadline")])
 async def test_whatever_the_one_call_raises_is_unknown_and_never_repeated(
     hand: House, scripted: Scripted, error: BaseException, cause: str,
@@ -173,3 +189,15 @@ async def test_a_withdrawal_takes_down_and_a_freeze_stops_only_the_ordinary_one(
     assert hand.publication_state(second) is PublicationState.GONE
     assert hand.publication_state(first) is PublicationState.WITHDRAWN
     assert scripted.board == {}
+
+
+async def test_what_somebody_altered_is_taken_down_without_being_compared(hand: House, scripted: Scripted) -> None:
+    """An edit asks first whether the page still is what was approved; a withdrawal does not: what is wrong there is what has to go."""
+    first = await live(hand)
+    withdrawal = await replace(hand, first, "withdraw")
+    scripted.board["post1"] = "有人改过"
+    asked = scripted.calls.count("observe")
+    await hand.parts.gate.send(withdrawal)
+    assert hand.publication_state(withdrawal) is PublicationState.GONE
+    assert scripted.board == {}
+    assert scripted.calls.count("observe") == asked

@@ -72,6 +72,20 @@ async def test_the_operators_lines_of_the_one_call(hand: House, scripted: Script
     assert waited == [25.0] * 4  # the call's own 20 s for each request, and five
 
 
+async def test_a_withdrawal_that_went_well_is_not_said_either(hand: House) -> None:
+    """The operators' lines name what somebody may have to look at; what was taken down as decided is in the log."""
+    assert await lines_of(hand, await replace(hand, await live(hand), "withdraw")) == []
+
+
+async def test_what_ended_before_is_refused_by_its_state(hand: House) -> None:
+    """Asked again for what was given up before it was spent, the gate names the state it is in."""
+    publication = await released(hand)
+    lose(hand, hand.state.publications[publication].template)
+    await hand.parts.gate.send(publication)
+    (line,) = await lines_of(hand, publication)
+    assert (line["code"], line["detail"]) == ("wrong_state", "abandoned")
+
+
 async def test_a_busy_platform_is_said_and_refused_without_an_entry(hand: House, scripted: Scripted) -> None:
     """It waits with the platform's code in the line; nothing of it is in the log of entries."""
     publication = await released(hand)
@@ -98,8 +112,10 @@ async def test_a_platforms_no_is_the_end_and_no_refusal_of_ours(
         scripted.raising[step] = error
         assert await lines_of(hand, publication) == []
     else:
-        async with sending_held(hand, scripted, publication):
-            scripted.drafts["d1"] = "改过"
+        with capture_logs() as lines:
+            async with sending_held(hand, scripted, publication):
+                scripted.drafts["d1"] = "改过"
+        assert [line for line in lines if line.get("publication") == publication] == []
     found = hand.entries(EntryType.PUBLICATION_ABANDONED)[-1]
     assert found.data == reason
     assert (refusals(hand), scripted.calls.count("abandon")) == ([], 1)
