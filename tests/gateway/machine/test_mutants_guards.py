@@ -135,3 +135,23 @@ def test_what_only_reads_like_a_text_is_none(company: Company, first: str, kind:
     with denied("change_invalid") as caught:
         company.propose(first, Change(type=kind, object=object_, data=data))
     assert caught.value.detail == detail
+
+
+def test_what_is_gone_names_what_was_taken_down(company: Company) -> None:
+    """An outcome of a withdrawal without the id it took down is no outcome; with it, it is."""
+    publication = company.emergency("xu", company.live("ch_web"))
+    company.spend(publication)
+    company.dispatch(publication)
+    with denied("invalid"):
+        company.outcome(publication, "gone", id=None)
+    company.outcome(publication, "gone")
+    assert company.status(publication) == "gone"
+
+
+def test_every_handle_of_a_preparation_is_remembered(company: Company) -> None:
+    """A picture's handle stays when the draft's comes: both are cleared where the send comes to nothing."""
+    publication = company.released("ch_web")[0]
+    company.spend(publication)
+    for name in ("picture", "draft"):
+        company.system(c.RecordHandle(publication=publication, name=name, value=name[0]))
+    assert dict(company.state.publications[publication].handles) == {"picture": "p", "draft": "d"}
